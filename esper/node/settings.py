@@ -31,6 +31,7 @@ SETTINGS_FILE: Final = "esper.toml"
 EMBEDDED: Final = find_embedded()
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 MOST_THREADS: Final = 1024
+MOST_WORKERS: Final = 1024
 MOST_BOOK_DAYS: Final = 36_500
 MOST_PORT: Final = 65_535
 MOST_TIER_DIGITS: Final = 3
@@ -74,6 +75,13 @@ def check_device_name(text: str) -> None:
     """Whether a text can name a device; whether there is one, a worker finds. Raises ValueError."""
     if re.fullmatch(r"cpu|cuda(:[0-9]{1,2})?", text, re.ASCII) is None:
         raise ValueError("must be cuda, cuda:NUMBER or cpu")
+
+
+def check_cluster(text: str) -> None:
+    """Whether a text can name a cluster; a driver finds whether it is there. Raises ValueError."""
+    found = re.fullmatch(r"(?:[a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", text, re.ASCII)
+    if text != "auto" and (found is None or not 1 <= int(found[1]) <= MOST_PORT):
+        raise ValueError("must be auto, or HOST:PORT of the head of a cluster of Ray")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,48 @@ class Settings:
         check=check_device_name,
     )
     """Means nothing to the native engine."""
+    ray: str = setting(
+        "",
+        "cluster of Ray whose workers search and prove: auto, the one that this machine is part "
+        "of, or HOST:PORT of its head; empty: this machine works alone",
+        use=Use.MINING,
+        check=check_cluster,
+    )
+    """Needs the extra ``ray``."""
+    ray_searchers: int = setting(
+        256,
+        "workers of the cluster that search, at most",
+        use=Use.MINING,
+        least=0,
+        most=MOST_WORKERS,
+    )
+    """As many of them run as the cluster has room for."""
+    ray_provers: int = setting(
+        2,
+        "workers of the cluster that prove, at most; tickets and calls are proven side by side, "
+        "one of each",
+        use=Use.MINING,
+        least=0,
+        most=MOST_WORKERS,
+    )
+    """A third has work only if one of them lags."""
+    ray_search_cpus: int = setting(
+        1,
+        "processors of the cluster that each of its searches takes; with engine torch on cuda it "
+        "takes a graphics card as well",
+        use=Use.MINING,
+        least=1,
+        most=MOST_THREADS,
+    )
+    """Its threads as well."""
+    ray_prove_cpus: int = setting(
+        1,
+        "processors of the cluster that each of its provers takes",
+        use=Use.MINING,
+        least=1,
+        most=MOST_THREADS,
+    )
+    """Its threads as well."""
     model: Path = setting(
         EMBEDDED.model,
         "folder of the model; genesis: the embedded one",

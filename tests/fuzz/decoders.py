@@ -52,7 +52,8 @@ from esper.model.package import manifest
 from esper.model.templates import chat_template
 from esper.node.models import notebook
 from esper.node.offline import traces
-from esper.node.workers.farm import found_record
+from esper.node.workers.farm import found_record, link_messages, work_records, worker_spec
+from esper.node.workers.farm.driver import begin_records
 from esper.p2p.faults import Fault
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peers import address_files, checked_file, peer_address
@@ -119,6 +120,7 @@ from tests.spec.state_update_reference import encode_node
 from tests.support.benchmark_texts import HEADS, ITEMS, lines_of
 from tests.support.chain_world import ChainWorld
 from tests.support.evidence_cases import accusing
+from tests.support.farm import farm_bytes
 from tests.support.receipt_world import promise_receipt
 from tests.support.vm_world import ALICE, BOB, address
 from tests.unit.prover.test_proof_file import EXAMPLE as STATEMENT
@@ -220,7 +222,7 @@ def modules() -> Iterator[Any]:
                 yield importlib.import_module(found.name)
             except ModuleNotFoundError as error:
                 # An extra, which reads no stranger's bytes.
-                if error.name != "torch":
+                if error.name not in ("torch", "ray"):
                     raise
 
 
@@ -449,6 +451,12 @@ def table() -> tuple[Decoder, ...]:
                 "dao.entry_records.TIER": encode(TIER, genesis_registry(PARAMS).tiers[0]),
                 "model.benchmarks.suite_file.SUITE_FILE": suite_example(),
                 "model.package.manifest.MANIFEST": package_manifest().to_bytes(),
+                "node.workers.farm.driver.begin_records.BEGUN": farm_bytes.BEGUN,
+                "node.workers.farm.link_messages.LINK_MESSAGE": farm_bytes.LINK,
+                "node.workers.farm.work_records.TOLD_SEARCH": farm_bytes.TOLD,
+                "node.workers.farm.work_records.WORK_CLAIM": farm_bytes.CLAIM,
+                "node.workers.farm.worker_spec.LOADABLE": farm_bytes.ENTRY,
+                "node.workers.farm.worker_spec.SPEC_RECORD": farm_bytes.SPEC,
                 "p2p.wire.talk_messages.HELLO": vector_of("Hello"),
                 "p2p.wire.package_messages.DIGESTS": vector_of("Digests"),
                 "p2p.wire.package_messages.HOLDINGS": vector_of("Holdings"),
@@ -462,6 +470,15 @@ def table() -> tuple[Decoder, ...]:
         Decoder("dao.hidden.hidden_set.read_withdrawal", hidden_set.read_withdrawal, (CodecError,), hidden_vector("withdrawals"), hidden_set.withdrawal_bytes),
         Decoder("dao.hidden.openings.read_hidden_proof", openings.read_hidden_proof, (CodecError,), hidden_vector("proofs"), openings.hidden_proof_bytes),
         Decoder("node.workers.farm.found_record.decode_found", found_record.decode_found, (CodecError,), found_record.found_bytes(found_record.FoundRecord(7, 8, 9, mined.body.outputs.answers)), found_record.found_bytes),
+        Decoder("node.workers.farm.link_messages.decode_link", link_messages.decode_link, (CodecError,), farm_bytes.LINK, link_messages.link_bytes),
+        Decoder("node.workers.farm.work_records.decode_told", work_records.decode_told, (CodecError,), farm_bytes.TOLD, work_records.told_bytes),
+        Decoder("node.workers.farm.work_records.decode_news", work_records.decode_news, (CodecError,), farm_bytes.NEWS, work_records.news_bytes),
+        Decoder("node.workers.farm.work_records.decode_claim", work_records.decode_claim, (CodecError,), farm_bytes.CLAIM, work_records.claim_bytes),
+        Decoder("node.workers.farm.work_records.decode_reply", work_records.decode_reply, (CodecError,), farm_bytes.REPLY, work_records.reply_bytes),
+        Decoder("node.workers.farm.work_records.decode_face", work_records.decode_face, (CodecError,), farm_bytes.FACE, work_records.face_bytes),
+        Decoder("node.workers.farm.worker_spec.decode_spec", worker_spec.decode_spec, (ValueError,), farm_bytes.SPEC, worker_spec.spec_bytes),
+        Decoder("node.workers.farm.driver.begin_records.decode_begun", begin_records.decode_begun, (CodecError,), farm_bytes.BEGUN, begin_records.begun_bytes),
+        Decoder("node.workers.farm.driver.begin_records.decode_head", begin_records.decode_head, (CodecError,), farm_bytes.HEAD, begin_records.head_bytes),
         Decoder("dao.ready.read_ready", ready.read_ready, (CodecError,), ready.ready_bytes(ready.ReadyBody(7, mined.body.outputs)), ready.ready_bytes),
         Decoder("dao.evidence.read_evidence", evidence.read_evidence, (CodecError,), evidence.evidence_bytes(accusing(BOB, rewards=(3,), unbondings=((20, 0),)).body), evidence.evidence_bytes),
         Decoder("consensus.header.decode_header", lambda b: header.decode_header(b, LARGEST), (CodecError,), head, header.Header.to_bytes),

@@ -27,6 +27,7 @@ NOT_RUN = {
     "make wheel": "compiles three times: tests/functional/test_wheel.py makes one of what is built",
     "apt-get install": "changes the machine",
     "pip install '.[torch]'": "gigabytes, and two hours of training behind it",
+    "pip install '.[ray]'": "an extra that no other page needs",
     "make smollm2": "fetches a hundred megabytes: tests/unit/repository/test_make_smollm2.py",
     "esper model export genesis/model genesis/model": "the genesis model, whose bytes are pinned",
 }

@@ -15,6 +15,7 @@ import trio
 import typer
 
 from esper.cli.esperd.answers import JsonOption, answer
+from esper.cli.esperd.farm_places import check_ray, with_farm
 from esper.cli.esperd.gateway_places import gateway_plan
 from esper.cli.esperd.model_places import model_places, models_plan
 from esper.cli.esperd.reported_errors import reported_errors
@@ -194,6 +195,8 @@ def prepared(
         _check_model(settings, params)
         if settings.engine == "torch":
             check_installed()
+        if settings.ray:
+            check_ray(resolved)
     DataDirectory.check(settings.datadir, params)
     check_not_ourselves(resolved)
     return Prepared(params, texts, payee, peers)
@@ -281,7 +284,9 @@ def _mining_plan(
         ProcessProver,
         EngineChoice(settings.engine, settings.device),
     )
-    return MiningPlan(known.payee, crew, threads, prove, wanted, ends, tier=tier_of(settings.tier))
+    tier = tier_of(settings.tier)
+    plan = MiningPlan(known.payee, crew, threads, prove, wanted, ends, tier=tier)
+    return with_farm(plan, settings, known.params, places) if settings.ray else plan
 
 
 def _payee(resolved: Resolved, params: NetworkParameters) -> bytes:

@@ -29,6 +29,7 @@ from esper.node.mining.proves.waiting import HandedIn
 from esper.node.mining.readiness import Readiness
 from esper.node.mining.ready_proofs import ReadyProofs
 from esper.node.mining.templates import TemplateMaker
+from esper.node.workers.farm.farm import Farm
 from esper.primitives.address import SUITE_ML_DSA_65
 from esper.primitives.ids import Txid
 
@@ -51,6 +52,8 @@ class MiningPlan:
     """Whether the node stops when they are there."""
     tier: int | None = None
     """The only tier that is mined; None: whichever promises most."""
+    farm: Farm | None = None
+    """Whose workers the crew's share their work with; None: this machine is alone."""
 
 
 class NodeMining:
@@ -118,6 +121,8 @@ class NodeMining:
             prove_threads=plan.prove_threads,
         )
         """Steers it."""
+        self.farm = plan.farm
+        """Workers elsewhere, if it has any."""
         self._chain = chain
         self._events = events
         self._teller = BlockTeller(texts)
@@ -142,6 +147,8 @@ class NodeMining:
                     nursery.start_soon(self._follow_mined, mined)
                     nursery.start_soon(self._service.run)
                     nursery.start_soon(self._readiness.run)
+                    if self.farm is not None:
+                        nursery.start_soon(self.farm.run)
                     nursery.start_soon(tell_progress, self.control, self._chain)
                     task_status.started()
         finally:

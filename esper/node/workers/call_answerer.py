@@ -1,7 +1,7 @@
 """Answering calls and proving them in groups: what a miner does for its callers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from esper.consensus.call_groups import (
     CALL_TOP_K,
@@ -11,7 +11,7 @@ from esper.consensus.call_groups import (
     ProvenCall,
 )
 from esper.consensus.call_rules import group_claim
-from esper.consensus.ports import Inference, WorkProver
+from esper.consensus.ports import Inference, WorkClaim, WorkProver
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.params import CallParameters
 from esper.vm.answers import answer_bytes
@@ -99,8 +99,21 @@ class CallAnswerer:
         return self._proven(LANE_ANSWER, [call], sender)
 
     def _proven(self, kind: int, calls: Sequence[AnsweredCall], party: bytes) -> CallGroup:
-        proven = tuple(ProvenCall(call.call_id, call.logits) for call in calls)
-        unproven = CallGroup(kind, self.model_id, proven, b"")
-        members = [(call.call, call.answer, party) for call in calls]
-        claim = group_claim(unproven, members, self.rules.rows_per_call, self._genesis_hash, party)
-        return CallGroup(kind, self.model_id, proven, self._prover.prove(claim))
+        rows = self.rules.rows_per_call
+        group, claim = claimed_group(kind, self.model_id, calls, party, rows, self._genesis_hash)
+        return replace(group, proof=self._prover.prove(claim))
+
+
+def claimed_group(
+    kind: int,
+    model_id: ModelId,
+    calls: Sequence[AnsweredCall],
+    party: bytes,
+    rows: int,
+    genesis_hash: bytes,
+) -> tuple[CallGroup, WorkClaim]:
+    """A group without its proof, and what the proof must show; ``rows`` are those of one call."""
+    proven = tuple(ProvenCall(call.call_id, call.logits) for call in calls)
+    group = CallGroup(kind, model_id, proven, b"")
+    members = [(call.call, call.answer, party) for call in calls]
+    return group, group_claim(group, members, rows, genesis_hash, party)

@@ -5,7 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Final
 import trio
 
 from esper.node.workers.loadable import Loadable
-from esper.node.workers.worker_messages import LENGTH_BYTES, Begin, Ready, Unfit, frame
+from esper.node.workers.worker_messages import LENGTH_BYTES, Begin, Ready, Unfit
 
 SECRET_VARIABLES: Final = frozenset({"ESPER_PASSWORD", "ESPER_NEW_PASSWORD", "ESPER_RPC_TOKEN"})
 """Of the wallet, which people set in the shell that they start a node from."""
@@ -77,12 +77,29 @@ def worker_environment(env: Mapping[str, str], threads: int) -> dict[str, str]:
     return kept | {"RAYON_NUM_THREADS": str(threads)}
 
 
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How messages become the bytes of a frame, and what is read from them."""
+
+    write: Callable[[object], bytes]
+    """Of a message of the node's."""
+    read: Callable[[bytes], Any]
+    """Of the worker's. Raises ValueError for bytes that are no message."""
+    most: int
+    """Bytes of a frame of the worker's."""
+
+
+PICKLES: Final = Wire(pickle.dumps, pickle.loads, (1 << 32) - 1)
+"""Of a worker that is this program and nobody else's: see ``worker_messages``."""
+
+
 class WorkerProcess:
     """One running worker."""
 
-    def __init__(self, process: trio.Process, role: str) -> None:
+    def __init__(self, process: trio.Process, role: str, wire: Wire = PICKLES) -> None:
         self._process = process
         self._role = role
+        self._wire = wire
         self._buffer = bytearray()
 
     @classmethod
@@ -96,7 +113,13 @@ class WorkerProcess:
 
     @classmethod
     async def launch(
-        cls, role: str, command: Sequence[str], threads: int, begin: object
+        cls,
+        role: str,
+        command: Sequence[str],
+        threads: int,
+        begin: object,
+        *,
+        wire: Wire = PICKLES,
     ) -> "WorkerProcess":
         """Run a program, tell it ``begin``, and wait until it is ready. Raises WorkerError."""
         environment = worker_environment(os.environ, threads)
@@ -115,7 +138,7 @@ class WorkerProcess:
                 f"{role} worker cannot be started: {reason}; see the limits of open files, "
                 "processes and memory (ulimit -a)"
             ) from error
-        worker = cls(process, role)
+        worker = cls(process, role, wire)
         try:
             # One that ends before it has read this says why on its way out.
             with suppress(WorkerError):
@@ -136,14 +159,23 @@ class WorkerProcess:
         """Send messages, in one write. Raises WorkerError if the worker is gone."""
         assert self._process.stdin is not None
         try:
-            await self._process.stdin.send_all(b"".join(map(frame, messages)))
+            await self._process.stdin.send_all(b"".join(map(self._frame, messages)))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise WorkerError(await self._gone()) from error
 
     async def receive(self) -> Any:
-        """The next message. Raises WorkerError if the worker is gone."""
+        """The next message. Raises WorkerError if the worker is gone, or says what none says."""
         length = int.from_bytes(await self._exactly(LENGTH_BYTES), "big")
-        return pickle.loads(await self._exactly(length))
+        if length > self._wire.most:
+            raise WorkerError(
+                f"{self._role} worker announced a message of {length} bytes, at most "
+                f"{self._wire.most} are taken"
+            )
+        data = await self._exactly(length)
+        try:
+            return self._wire.read(data)
+        except ValueError as error:
+            raise WorkerError(f"{self._role} worker said what none says: {error}") from error
 
     async def end(self) -> None:
         """End the worker, whatever it does. A second call does nothing."""
@@ -157,6 +189,10 @@ class WorkerProcess:
                 await self._process.wait()
             if self._process.stdout is not None:
                 await self._process.stdout.aclose()
+
+    def _frame(self, message: object) -> bytes:
+        data = self._wire.write(message)
+        return len(data).to_bytes(LENGTH_BYTES, "big") + data
 
     async def _exactly(self, count: int) -> bytes:
         assert self._process.stdout is not None

@@ -18,6 +18,9 @@ SHARES: Final = (1 << 64) // SHARE
 LOCAL_SHARE: Final = 0
 """Of a search on the node's own machine, which begins at nonce 0."""
 STOP: Final = Search(None)
+KEPT_JOBS: Final = 8
+"""Jobs on one parent whose finds count: what waits changes a template every second, and a find
+that was on its way meanwhile makes a block as good as any."""
 
 
 class SharedSearch:
@@ -28,10 +31,21 @@ class SharedSearch:
         self._shares = count(LOCAL_SHARE + 1)
         self._nonces: dict[Hashable, range] = {}
         self._job: SearchJob | None = None
+        self._jobs: dict[int, SearchJob] = {}
 
     def search(self, job: SearchJob | None) -> None:
-        """Search for this from now on; None: stop. What is found for another job is dropped."""
+        """Search for this from now on; None: stop. What is found on another parent is dropped."""
+        if job is None or self._job is None or job.pre.parent != self._job.pre.parent:
+            self._jobs.clear()
         self._job = job
+        if job is not None:
+            self._jobs[job.number] = job
+            for old in list(self._jobs)[:-KEPT_JOBS]:
+                del self._jobs[old]
+
+    def is_searched(self, number: int) -> bool:
+        """Whether a find for this job would count."""
+        return number in self._jobs
 
     def join(self, worker: Hashable) -> Search:
         """Take in a worker that is ready; what it is to be told.
@@ -65,8 +79,9 @@ class SharedSearch:
         nonces = self._nonces.get(worker)
         if nonces is None:
             raise StrangeResultError("the worker was given no nonces")
-        if self._job is None or number != self._job.number:
+        job = self._jobs.get(number)
+        if job is None:
             return None
-        ticket = self._check.checked(self._job, nonces, data, now_ms)
-        self._job = None
+        ticket = self._check.checked(job, nonces, data, now_ms)
+        self.search(None)
         return Found(number, ticket)

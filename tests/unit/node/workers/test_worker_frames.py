@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 import trio
 
-from esper.node.workers.worker_process import WorkerError, WorkerProcess
+from esper.node.workers.worker_process import PICKLES, Wire, WorkerError, WorkerProcess
 
 pytestmark = pytest.mark.nodes
 
@@ -54,3 +55,22 @@ def test_several_messages_arrive_in_their_order_and_whole() -> None:
 
 def test_who_has_gone_takes_none_of_several() -> None:
     trio.run(gone)
+
+
+def no_messages(data: bytes) -> object:
+    raise ValueError(f"{len(data)} bytes are none")
+
+
+async def strange(wire: Wire, why: str) -> None:
+    with trio.fail_after(60):
+        command = [sys.executable, "-c", ECHO]
+        with pytest.raises(WorkerError, match=why):
+            await WorkerProcess.launch("echo", command, 1, "begun", wire=wire)
+
+
+def test_a_message_longer_than_any_is_not_waited_for() -> None:
+    trio.run(strange, replace(PICKLES, most=10), "announced a message of [0-9]+ bytes, at most 10")
+
+
+def test_what_cannot_be_read_is_said_in_words() -> None:
+    trio.run(strange, replace(PICKLES, read=no_messages), "said what none says: [0-9]+ bytes are")

@@ -11,10 +11,17 @@ from esper.consensus.chain import ProvenChain
 from esper.consensus.template import EMPTY_PLAN
 from esper.node.mining.templates import TemplateMaker, job_of
 from esper.node.workers.farm.found_record import FoundRecord, found_bytes
-from esper.node.workers.farm.shared_search import LOCAL_SHARE, SHARE, SHARES, SharedSearch
+from esper.node.workers.farm.shared_search import (
+    KEPT_JOBS,
+    LOCAL_SHARE,
+    SHARE,
+    SHARES,
+    SharedSearch,
+)
 from esper.node.workers.farm.ticket_check import MOST_AHEAD_MS, StrangeResultError, TicketCheck
 from esper.node.workers.search import SearchJob, Ticket, TicketSearch
 from esper.node.workers.worker_messages import Found, Search
+from esper.primitives.ids import BlockId
 from esper.primitives.networks import DEMO_ADDRESS
 from esper.primitives.work_outputs import Candidate, ProvenAnswer
 from tests.support.fake_work import FakeInference, fake_network, prompt_source
@@ -27,8 +34,11 @@ HARD = bytes(63) + b"\1"
 Change = Callable[[FoundRecord], FoundRecord]
 
 
-def job(number: int = 1, *, target: bytes = EASY) -> SearchJob:
-    """The first block's, with a target that some attempt in a hundred meets."""
+def job(number: int = 1, *, target: bytes = EASY, parent: bytes | None = None) -> SearchJob:
+    """The first block's, with a target that some attempt in a hundred meets.
+
+    ``parent`` is the genesis block if it is not given.
+    """
     chain = ProvenChain.genesis(PARAMS)
     template = TemplateMaker(PARAMS, DEMO_ADDRESS, bytes(32)).template(
         chain.context,
@@ -38,7 +48,8 @@ def job(number: int = 1, *, target: bytes = EASY) -> SearchJob:
         time_ms=PARAMS.genesis_time_ms + 10_000,
     )
     made = job_of(number, template, chain.context)
-    return replace(made, pre=replace(made.pre, target=target))
+    on = made.pre.parent if parent is None else BlockId(parent)
+    return replace(made, pre=replace(made.pre, target=target, parent=on))
 
 
 def mined(told: Search) -> Ticket:
@@ -121,11 +132,36 @@ def test_a_job_is_won_once(search: SharedSearch) -> None:
 def test_finds_for_an_old_tip_are_dropped_unread(search: SharedSearch, honest: FoundRecord) -> None:
     search.search(job())
     search.join("a")
-    search.search(job(2))
+    search.search(job(2, parent=bytes(64)))
+    assert not search.is_searched(1)
     assert search.heard("a", 1, found_bytes(honest), NOW_MS) is None
     assert search.heard("a", 1, b"nonsense", NOW_MS) is None
     search.search(None)
     assert search.heard("a", 2, found_bytes(replace(honest, number=2)), NOW_MS) is None
+
+
+def test_a_find_for_an_older_template_of_the_same_parent_counts(
+    search: SharedSearch, honest: FoundRecord
+) -> None:
+    search.search(job())
+    search.join("a")
+    search.search(job(2))
+    found = search.heard("a", 1, found_bytes(honest), NOW_MS)
+    assert found is not None
+    assert (found.number, found.ticket.pre.parent) == (1, job().pre.parent)
+    # The parent has its ticket, whichever template it is of.
+    assert not search.is_searched(2)
+    assert search.told("a") == Search(None)
+
+
+def test_few_templates_of_a_parent_are_kept(search: SharedSearch, honest: FoundRecord) -> None:
+    search.join("a")
+    for number in range(1, KEPT_JOBS + 2):
+        search.search(job(number))
+    assert [one for one in range(KEPT_JOBS + 3) if search.is_searched(one)] == list(
+        range(2, KEPT_JOBS + 2)
+    )
+    assert search.heard("a", 1, found_bytes(honest), NOW_MS) is None
 
 
 def test_a_worker_that_left_is_not_heard(search: SharedSearch, honest: FoundRecord) -> None:
