@@ -58,8 +58,8 @@ class EntryRoom:
         """
         self._heard, self._outlook = heard, outlook
         async with trio.open_nursery() as nursery:
-            # Only as long as this task is within: until then the nursery cannot be closed. Who looks
-            # at the room once it ends starts nobody, for what ended it is the news.
+            # Only as long as this task is within, which keeps the nursery open: who looks at the
+            # room once it ends starts nobody, for what ended it is the news.
             self._nursery = nursery
             try:
                 for workers in self.loaded.values():
