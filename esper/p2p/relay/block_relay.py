@@ -17,7 +17,7 @@ from esper.p2p.faults import Offence
 from esper.p2p.limits import NetworkLimits
 from esper.p2p.peer import Peer, PeerNumber
 from esper.p2p.ports import Adopt, Adopted, ChainPort, Proven, Random
-from esper.p2p.relay.blocks.announces import RelayPeer
+from esper.p2p.relay.blocks.announces import RelayPeer, Waiting
 from esper.p2p.relay.blocks.assembly import Output
 from esper.p2p.relay.blocks.delivery import Delivery, Key, Part, Slot
 from esper.p2p.relay.blocks.fetching import Fetching
@@ -128,8 +128,11 @@ class BlockRelay:
     def announced(self, number: PeerNumber, data: bytes, now: int) -> list[Output]:
         """A peer announces a block by its canonical header."""
         peer = self._peers.get(number)
-        if peer is None or self.busy or not peer.announces.take(1, now):
+        if peer is None or not peer.announces.take(1, now):
             return []
+        if self.busy:
+            peer.waiting = Waiting(data, None)
+            return self._after([], now)
         found, _ = self._header_came(peer, data, now)
         return self._after(found, now)
 
@@ -206,7 +209,7 @@ class BlockRelay:
 
     def chain_changed(self, now: int) -> list[Output]:
         """The executed tip moved: whoever lacks it hears of it, if it was not relayed already."""
-        return self._after(self._tell_tip(), now)
+        return self._after([*self._tell_tip(), *self._second_look(now)], now)
 
     def on_time(self, now: int) -> list[Output]:
         """Time has passed."""
@@ -252,7 +255,9 @@ class BlockRelay:
             peers=len(self._peers),
             works=works.count,
             ids=works.ids,
-            header_bytes=works.header_bytes + self._futures.held_bytes,
+            header_bytes=works.header_bytes
+            + self._futures.held_bytes
+            + sum(len(one.waiting.header) for one in self._peers.values() if one.waiting),
             seen_works=works.seen_count,
             fetches_inbound=slots.count(Slot.INBOUND),
             fetches_outbound=slots.count(Slot.OUTBOUND),
@@ -294,10 +299,30 @@ class BlockRelay:
                     return [], None
                 case Elsewhere():
                     # Sync asks once in 10 s, and remembers: what is dropped here would be lost.
+                    if self._chain.headers_of(header.pre.parent) is None:
+                        peer.waiting = Waiting(data, header.pre.parent)
                     return [ToSync(number, header)], None
             candidate = Candidate(block_id, work_id, header, data, judged.parent, judged.fork, now)
         self._fetching.announced(peer, candidate)
         return [], candidate
+
+    def _second_look(self, now: int) -> list[Output]:
+        """Announcements whose parent has come.
+
+        A block is announced when it is proven, and headers are served once it is executed: who asks
+        in between hears of its parent, and would wait for the giver's next ping.
+        """
+        if self.busy:
+            return []
+        found: list[Output] = []
+        for peer in tuple(self._peers.values()):
+            waiting = peer.waiting
+            if waiting is None:
+                continue
+            if waiting.parent is None or self._chain.headers_of(waiting.parent) is not None:
+                peer.waiting = None
+                found += self._header_came(peer, waiting.header, now)[0]
+        return found
 
     def _proof_pushed(self, peer: RelayPeer, proof: Proof, now: int) -> list[Output]:
         if not peer.pushing:
@@ -354,5 +379,5 @@ class BlockRelay:
             return found
         if self._was_busy:
             self._was_busy = False
-            found = [*found, *self._tell_tip()]
+            found = [*found, *self._tell_tip(), *self._second_look(now)]
         return [*found, *self._fetching.start(now)]

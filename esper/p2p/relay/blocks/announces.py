@@ -1,6 +1,7 @@
 """What the relay keeps of each peer: how much it may announce, and which blocks it has."""
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Final
 
 from esper.p2p.flow.budgets import TokenBucket
@@ -17,6 +18,16 @@ KNOWN_BLOCKS: Final = 64
 """Blocks of a peer that are remembered: far more than move while one of them is relayed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An announcement that is looked at once more."""
+
+    header: bytes
+    """Canonical bytes, as they came."""
+    parent: BlockId | None
+    """The block that has to be here first; None: it came while sync was busy."""
+
+
 class RelayPeer:
     """A connected peer."""
 
@@ -29,6 +40,7 @@ class RelayPeer:
         "push",
         "pushing",
         "turn",
+        "waiting",
     )
 
     def __init__(self, peer: Peer, now: int) -> None:
@@ -43,6 +55,8 @@ class RelayPeer:
         """Whether it pushed a compact block whose proof has not come."""
         self.turn = 0
         """When it was asked last: who waits longest comes first."""
+        self.waiting: Waiting | None = None
+        """Its last announcement that could not be judged yet."""
         self._known: OrderedDict[BlockId, None] = OrderedDict()
 
     def learned(self, block_id: BlockId) -> None:

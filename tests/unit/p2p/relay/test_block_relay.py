@@ -5,7 +5,7 @@ from dataclasses import replace
 from esper.consensus.block import decode_body
 from esper.p2p.actions import End
 from esper.p2p.faults import Offence
-from esper.p2p.limits import WAIT_FOR_OUTBOUND_MS
+from esper.p2p.limits import ANNOUNCE_BURST, WAIT_FOR_OUTBOUND_MS
 from esper.p2p.peer import PeerNumber
 from esper.p2p.ports import Adopt, CheckLists, CheckWork
 from esper.p2p.relay.blocks.works import SEEN_WORKS, Works
@@ -374,6 +374,79 @@ def test_what_cannot_be_judged_yet_is_left_to_sync_without_blame() -> None:
     world.announce(giver, theirs[-1])
     assert [one.header for one in world.to_sync] == [header_of(theirs[-1])]
     assert (world.asked, world.offences()) == ([], [])
+
+
+def test_a_block_of_an_unknown_parent_is_fetched_once_that_is_here() -> None:
+    """Sync asks for headers, and may be told of the parent alone: its giver executes that first."""
+    world = RelayWorld()
+    giver, silent = world.outbound(2)
+    first, second, third = chain_of(3)
+    world.announce(giver, second)
+    world.announce(giver, third)
+    world.announce(silent, third)
+    assert [one.header for one in world.to_sync] == [
+        header_of(second),
+        header_of(third),
+        header_of(third),
+    ]
+    assert world.relay.statistics().header_bytes == 2 * len(third.data.header)
+    world.chain.grow(first)
+    world.do(world.relay.chain_changed(world.now))
+    assert world.asked == []
+    world.chain.grow(second)
+    world.do(world.relay.chain_changed(world.now))
+    assert world.asked == [(giver, GetBlock(0, third.block_id))]
+    world.serve(giver, third)
+    assert world.has(third)
+    assert world.relay.statistics().header_bytes == 0
+    world.do(world.relay.chain_changed(world.now))
+    assert len(world.asked) == 1
+
+
+def test_what_has_a_parent_and_is_left_to_sync_is_not_looked_at_again() -> None:
+    world = RelayWorld()
+    [giver] = world.outbound(1)
+    theirs = chain_of(LIMITS.horizon + 1)
+    for made in theirs[:-1]:
+        world.chain.proven[made.block_id] = made.chain.context
+        assert made.parent is not None
+        world.chain.parents[made.block_id] = made.parent.block_id
+    world.announce(giver, theirs[-1])
+    world.do(world.relay.chain_changed(world.now))
+    assert len(world.to_sync) == 1
+
+
+def test_the_last_announcement_of_a_busy_time_is_looked_at_when_it_ends() -> None:
+    world = RelayWorld()
+    [giver] = world.outbound(1)
+    first, second = chain_of(2)
+    world.relay.busy = True
+    world.announce(giver, first)
+    world.announce(giver, second)
+    world.do(world.relay.chain_changed(world.now))
+    assert (world.asked, world.to_sync) == ([], [])
+    world.chain.grow(first)
+    world.relay.busy = False
+    due = world.relay.due()
+    assert due is not None
+    world.do(world.relay.on_time(due))
+    assert world.asked == [(giver, GetBlock(0, second.block_id))]
+
+
+def test_announcements_of_a_busy_time_count_like_all_others() -> None:
+    world = RelayWorld()
+    [giver] = world.outbound(1)
+    made = chain_of(2)
+    world.relay.busy = True
+    for _ in range(int(ANNOUNCE_BURST)):
+        world.announce(giver, made[0])
+    world.announce(giver, made[1])
+    assert world.relay.statistics().header_bytes == len(made[0].data.header)
+    world.relay.busy = False
+    due = world.relay.due()
+    assert due is not None
+    world.do(world.relay.on_time(due))
+    assert world.asked == [(giver, GetBlock(0, made[0].block_id))]
 
 
 def test_other_networks_and_rules_are_told_apart_from_forgers() -> None:
