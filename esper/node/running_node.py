@@ -44,6 +44,8 @@ from esper.node.mempool.mempool_service import JOURNAL_FILE as JOURNAL_FILE
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.node_mining import MiningPlan, NodeMining
 from esper.node.mining.proves.desk import ProveDesk
+from esper.node.mining.proves.files import ProveFiles
+from esper.node.mining.proves.waiting import HandedIn
 from esper.node.mining.ready_desk import ReadyDesk
 from esper.node.models.keeper import ModelKeeper
 from esper.node.models.model_store import ModelsPlan, open_keeper, package_source
@@ -308,7 +310,7 @@ def open_node(settings: Settings, parts: NodeParts, stop: Callable[[], None]) ->
             ready, proves = None, None
             if mining is not None:
                 ready = ReadyDesk(mining.proofs, chain, mempool, parts.verifier, events)
-                proves = ProveDesk(mining.handed, chain, mempool, parts.verifier, events)
+                proves = open_desk(mining.handed, chain, mempool, parts, events)
             rpc = _rpc_node(
                 parts,
                 chain,
@@ -370,6 +372,21 @@ def _mempool(
             LOG, "mempool_loaded", "{transactions} transactions wait from before", transactions=kept
         )
     return mempool
+
+
+def open_desk(
+    handed: HandedIn,
+    chain: ChainService,
+    mempool: MempoolService,
+    parts: NodeParts,
+    events: Events,
+) -> ProveDesk:
+    """Where proofs are handed in, with those that waited when the node ended."""
+    files = ProveFiles(parts.directory.path)
+    desk = ProveDesk(handed, chain, mempool, parts.verifier, events, files)
+    if taken := desk.take_up():
+        say(LOG, "proves_loaded", "{proves} proofs wait from before for an own block", proves=taken)
+    return desk
 
 
 def _rpc_node(

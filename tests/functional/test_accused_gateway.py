@@ -110,54 +110,56 @@ def test_a_gateway_that_lies_is_caught(prepared: tuple[Path, str, str], tmp_path
     (elsewhere / "node.key").unlink()
     accuser = User(elsewhere, "its password", wallet="accuser")
 
-    with (
-        gateway(elsewhere, "--gateway", "off") as miner,
-        gateway(datadir, program=altered("faulty")) as liar,
-    ):
-        lie = promised(liar, tmp_path / "lie.json")
-        status, links = verify(lie)
-        assert (status, links["instant"][0]) == (3, "ok"), links
-        before, paid, supply = account(miner, address), account(miner, own), issued(miner)
-        assert (before["stake"], [one["amount"] for one in before["unbonding"]]) == (
-            *(str(STAKED), [str(UNSTAKED)]),
-        )
-        assert STAKED + UNSTAKED < PENALTY
-
-        found = accuser.json("dao", "accuse", lie, "--yes")
-        assert (found["gateway"], found["takes"]) == (address, str(STAKED + UNSTAKED))
-        assert found["answer"] != found["signed"]
-        assert found["honest"] is False
-        at = int(miner.ask("get_status")["height"])
-        miner.generate(2)
-        assert account(miner, address)["stake"] == "0"
-
-        # Its own longer branch does not help: what leaves the chain waits again.
-        tip = liar.generate(4)
-        miner.ask("connect_peer", address=liar.ask("get_network")["multiaddr"])
-        until("the liar's branch", lambda: miner.tip == tip or None)
-        assert account(miner, address)["stake"] == before["stake"]
-        tip = miner.generate(2)
-        told = accuser.json("tx", found["txid"])["transaction"]
-        assert told["status"] == "confirmed"
-
-        # Every node agrees, the liar's own as well.
-        until("the liar's node to follow", lambda: liar.tip == tip or None)
-        for node in (miner, liar):
-            after = account(node, address)
-            assert (after["stake"], after["unbonding"]) == ("0", [])
-            assert after["balance"] == before["balance"]
-            half = (STAKED + UNSTAKED) // 2
-            gained = int(account(node, own)["balance"]) - int(paid["balance"])
-            assert gained == half - int(told["fee"])
-            # The other half is nobody's; beside it there is what blocks bring, fees among it.
-            minted = sum(
-                int(node.ask("get_block", height=height)["reward"])
-                for height in range(at + 1, at + 7)
+    with gateway(datadir, program=altered("faulty")) as liar:
+        with gateway(elsewhere, "--gateway", "off") as miner:
+            lie = promised(liar, tmp_path / "lie.json")
+            status, links = verify(lie)
+            assert (status, links["instant"][0]) == (3, "ok"), links
+            before, paid, supply = account(miner, address), account(miner, own), issued(miner)
+            assert (before["stake"], [one["amount"] for one in before["unbonding"]]) == (
+                *(str(STAKED), [str(UNSTAKED)]),
             )
-            assert issued(node) == supply + minted - int(told["fee"]) - half
+            assert STAKED + UNSTAKED < PENALTY
 
-        # Nothing is left to be taken: nobody pays for a second accusation.
-        assert "nothing to take" in accuser.run("dao", "accuse", lie, "--yes", status=1)
+            found = accuser.json("dao", "accuse", lie, "--yes")
+            assert (found["gateway"], found["takes"]) == (address, str(STAKED + UNSTAKED))
+            assert found["answer"] != found["signed"]
+            assert found["honest"] is False
+            at = int(miner.ask("get_status")["height"])
+            miner.node.kill()
+
+        # What waits for an own block outlives the node, however that ended.
+        with gateway(elsewhere, "--gateway", "off") as miner:
+            miner.generate(2)
+            assert account(miner, address)["stake"] == "0"
+
+            # Its own longer branch does not help: what leaves the chain waits again.
+            tip = liar.generate(4)
+            miner.ask("connect_peer", address=liar.ask("get_network")["multiaddr"])
+            until("the liar's branch", lambda: miner.tip == tip or None)
+            assert account(miner, address)["stake"] == before["stake"]
+            tip = miner.generate(2)
+            told = accuser.json("tx", found["txid"])["transaction"]
+            assert told["status"] == "confirmed"
+
+            # Every node agrees, the liar's own as well.
+            until("the liar's node to follow", lambda: liar.tip == tip or None)
+            for node in (miner, liar):
+                after = account(node, address)
+                assert (after["stake"], after["unbonding"]) == ("0", [])
+                assert after["balance"] == before["balance"]
+                half = (STAKED + UNSTAKED) // 2
+                gained = int(account(node, own)["balance"]) - int(paid["balance"])
+                assert gained == half - int(told["fee"])
+                # The other half is nobody's; beside it there is what blocks bring, fees among it.
+                minted = sum(
+                    int(node.ask("get_block", height=height)["reward"])
+                    for height in range(at + 1, at + 7)
+                )
+                assert issued(node) == supply + minted - int(told["fee"]) - half
+
+            # Nothing is left to be taken: nobody pays for a second accusation.
+            assert "nothing to take" in accuser.run("dao", "accuse", lie, "--yes", status=1)
         assert liar.node.end() == 0
 
 

@@ -50,6 +50,7 @@ from esper.model.files import json_file, safetensors_header, safetensors_layout
 from esper.model.importing import weight_files
 from esper.model.package import manifest
 from esper.model.templates import chat_template
+from esper.node.mining.proves import files as prove_files
 from esper.node.models import notebook
 from esper.node.offline import traces
 from esper.node.workers.farm import found_record, link_messages, work_records, worker_spec
@@ -510,6 +511,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("storage.format_version.read_format", f("storage-format", format_version.read_format), (FormatDamagedError,), format_version._line(1), format_version._line),
         Decoder("storage.kv.leveldb_diagnosis._log_is_sound", leveldb_diagnosis._log_is_sound, (), bytes(20)),
         Decoder("storage.kv.leveldb_diagnosis._table_is_sound", lambda b: leveldb_diagnosis._table_is_sound(b, entries=True), (), bytes(40) + leveldb_diagnosis.TABLE_MAGIC),
+        Decoder("node.mining.proves.files.read_prove", lambda b: prove_files.read_prove(SIDE_ID, b), (CodecError,), prove_files.prove_bytes(SIDE_ID, prove_files.KeptProve(signed, (b"group",))), lambda kept: prove_files.prove_bytes(SIDE_ID, kept)),
         Decoder("mempool.journal.load", f(JOURNAL, waiting), (IsolatedTransactionViolation,), journal_example(signed, signed)),
         Decoder("model.safetensors_file.read_container", f("t", lambda d: safetensors_file.read_container(d / "t")), model_error, safetensors_example()),
         Decoder("model.importing.weight_files.read_weights", f(weight_files.INDEX_FILE, lambda d: dict(weight_files.read_weights(d))), model_error, index_example()),

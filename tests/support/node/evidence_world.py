@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -25,14 +26,17 @@ from esper.mempool.pool import Mempool
 from esper.node.mining.block_draft import BlockDraft
 from esper.node.mining.proves.desk import ProveDesk
 from esper.node.mining.proves.errors import ProveDeskError
+from esper.node.mining.proves.files import ProveFiles
 from esper.node.mining.proves.waiting import HandedIn
 from esper.primitives.errors.rule_violation import RuleViolation
-from esper.primitives.ids import Txid
+from esper.primitives.ids import BlockId, Txid
 from esper.vm.governance.prove import Prove
 from esper.vm.ledger import Ledger
+from esper.vm.payload import Output
 from esper.vm.stake import Stake
 from esper.vm.state import State
 from esper.vm.transaction import Transaction
+from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay
 from tests.support.chain_world import funded_network
 from tests.support.evidence_cases import Accusing, accusing
@@ -90,6 +94,11 @@ def accused(
     return transaction, group_of(transaction.txid, proof)
 
 
+def pay(nonce: int) -> Transaction:
+    transfer = make(ALICE, Transfer((Output(address(BOB), COIN),)), nonce)
+    return sign(ALICE, transfer, CHAIN.genesis_hash)
+
+
 def group_of(txid: Txid, proof: bytes) -> CallGroup:
     return CallGroup(AUDIT, MODEL.model_id, (ProvenCall(txid, ()),), proof)
 
@@ -108,8 +117,11 @@ class CountingVerifier:
 class ProveWorld:
     """A desk beside a chain that stands still."""
 
-    def __init__(self) -> None:
+    def __init__(self, datadir: Path | None = None) -> None:
+        """``datadir`` is where what waits is kept; None: nowhere."""
         self.state = begun()
+        self.taken_up = 0
+        """What a start found waiting."""
         self.handed = HandedIn()
         mempool: Any = SimpleNamespace(pool=Mempool(PARAMS))
         self.mempool = mempool
@@ -118,7 +130,8 @@ class ProveWorld:
         self.during: Callable[[], Any] = lambda: None
         """What happens while a thread checks."""
         chain: Any = self
-        self.desk = ProveDesk(self.handed, chain, mempool, self.verifier, self.events)
+        files = None if datadir is None else ProveFiles(datadir)
+        self.desk = ProveDesk(self.handed, chain, mempool, self.verifier, self.events, files)
 
     @property
     def view(self) -> Any:
@@ -159,3 +172,24 @@ class ProveWorld:
             draft.add(one)
         groups = self.handed.take(CHAIN, self.state, draft)
         return draft.transactions, groups
+
+
+def moved(
+    world: ProveWorld,
+    *,
+    applied: Any = (),
+    undone: Any = (),
+    height: int = 1,
+) -> None:
+    """The chain has moved by blocks of these transactions."""
+    contents = {BlockId(bytes([1, n])): one for n, one in enumerate(applied)}
+    left = {BlockId(bytes([2, n])): one for n, one in enumerate(undone)}
+    both = {**contents, **left}
+    change: Any = SimpleNamespace(
+        view=SimpleNamespace(context=SimpleNamespace(height=height), params=PARAMS),
+        arrival=SimpleNamespace(applied=tuple(contents), undone=tuple(left)),
+        content=lambda block_id: SimpleNamespace(
+            content=SimpleNamespace(transactions=both[block_id])
+        ),
+    )
+    world.handed.prepare(change)()

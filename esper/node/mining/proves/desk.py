@@ -23,16 +23,26 @@ from esper.node.chain.chain_view import ChainView
 from esper.node.events import Events, ProveHandedIn
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.mining.block_draft import BlockDraft
-from esper.node.mining.proves.errors import CheckRunsError, ChecksWaitError, GroupFormError
-from esper.node.mining.proves.waiting import Handed, HandedIn
+from esper.node.mining.proves.errors import (
+    CheckRunsError,
+    ChecksWaitError,
+    GroupFormError,
+    ProveDeskError,
+)
+from esper.node.mining.proves.files import KeptProve, ProveFiles
+from esper.node.mining.proves.waiting import Handed, HandedIn, may_come
 from esper.primitives.codec import CodecError
-from esper.primitives.errors.audit_errors import AuditGroupViolation, AuditRoomViolation
+from esper.primitives.errors.audit_errors import (
+    AuditGroupViolation,
+    AuditRoomViolation,
+    AuditViolation,
+)
 from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import Txid
 from esper.saying import say
 from esper.vm.envelope_rules import check_signature
 from esper.vm.governance.prove import Prove
-from esper.vm.transaction import Transaction
+from esper.vm.transaction import Transaction, decode_transaction
 
 LOG: Final = logging.getLogger("esper.mining")
 CHECKS: Final = 4
@@ -49,8 +59,13 @@ class ProveDesk:
         mempool: MempoolService,
         verifier: WorkVerifier,
         events: Events,
+        files: ProveFiles | None = None,
     ) -> None:
+        """``files`` keep what waits over a restart; None: nothing does."""
         self._handed = handed
+        self._files = files
+        if files is not None:
+            handed.on_gone = files.remove
         self._chain = chain
         self._mempool = mempool
         self._verifier = verifier
@@ -85,7 +100,16 @@ class ProveDesk:
                 check = partial(self._check, transaction, groups, before)
                 new = await self._chain.in_thread(check)
             self._check_nonce_free(transaction, replaces)
-            replaced = self._handed.keep(new)
+            if self._files is not None:
+                kept = KeptProve(transaction.to_bytes(), tuple(groups))
+                await trio.to_thread.run_sync(self._files.write, transaction.txid, kept)
+            try:
+                self._check_nonce_free(transaction, replaces)
+                replaced = self._handed.keep(new)
+            except (ProveDeskError, NonceWaitsError):
+                if self._files is not None:
+                    self._files.remove(transaction.txid)
+                raise
         say(
             LOG,
             "prove_waits",
@@ -97,6 +121,60 @@ class ProveDesk:
         )
         self._events.publish(ProveHandedIn(transaction.txid))
         return replaced
+
+    def take_up(self) -> int:
+        """Keep again what waited when the node ended; how many.
+
+        Each is checked as if it were handed in now. What can be in no block any more goes; what a
+        later block could take stays on disk, for the next start.
+        """
+        if self._files is None:
+            return 0
+        view, taken = self._chain.view, 0
+        for transaction, groups in sorted(self._files_of(view), key=_by_nonce):
+            sender = transaction.sender
+            before = [*self._mempool.pool.pending_of(sender), *self._handed.waiting_of(sender)]
+            try:
+                self._check_nonce_free(transaction, ())
+                self._handed.keep(self._check(transaction, groups, before, view))
+            except (ProveDeskError, NonceWaitsError) as refusal:
+                self._left_out(transaction.txid, refusal, stays=refusal.retry)
+            except (TransactionViolation, AuditViolation) as violation:
+                self._left_out(transaction.txid, violation, stays=may_come(violation))
+            else:
+                taken += 1
+        return taken
+
+    def _files_of(self, view: ChainView) -> Iterator[tuple[Transaction, tuple[bytes, ...]]]:
+        for txid, kept in self._files.load() if self._files is not None else ():
+            try:
+                transaction = decode_transaction(
+                    kept.transaction, view.params.limits.transaction_bytes
+                )
+            except TransactionViolation as violation:
+                # A program of other rules may have written it.
+                self._left_out(txid, violation, stays=True)
+                continue
+            if transaction.txid == txid and isinstance(transaction.payload, Prove):
+                yield transaction, kept.groups
+
+    def _left_out(
+        self,
+        txid: Txid,
+        why: ProveDeskError | NonceWaitsError | TransactionViolation | AuditViolation,
+        *,
+        stays: bool,
+    ) -> None:
+        if not stays and self._files is not None:
+            self._files.remove(txid)
+        say(
+            LOG,
+            "prove_left_out",
+            "prove {short} of before waits no longer: {reason}",
+            short=txid.hex()[:16],
+            txid=txid.hex(),
+            reason=f"{why} ({why.rule})",
+        )
 
     @contextmanager
     def _place(self, sender: bytes) -> Iterator[None]:
@@ -163,6 +241,10 @@ class _Noting:
         """Raises ProofMalformedError or ProofRejectedError."""
         self._verifier.verify(claim, proof)
         self.shown.append((claim, proof))
+
+
+def _by_nonce(one: tuple[Transaction, tuple[bytes, ...]]) -> tuple[bytes, int]:
+    return one[0].sender, one[0].nonce
 
 
 def _size_within(prove: Prove, groups: Sequence[bytes]) -> int:

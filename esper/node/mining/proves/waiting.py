@@ -1,12 +1,11 @@
 """Proven claims that wait for a block of this miner, each transaction with its groups.
 
-They are told to no other node and written to no disk: a restart forgets them. What an own or
-another's block holds is kept for as long as that block may leave the chain, while nothing else
-needs the place.
+They are told to no other node. What an own or another's block holds is kept for as long as that
+block may leave the chain, while nothing else needs the place.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -62,6 +61,8 @@ class HandedIn:
 
     def __init__(self) -> None:
         self._kept: dict[Txid, Handed] = {}
+        self.on_gone: Callable[[Txid], None] = _told_nobody
+        """Called for each that is kept no more, on whichever thread found it so."""
 
     def __contains__(self, txid: Txid) -> bool:
         return txid in self._kept
@@ -98,7 +99,10 @@ class HandedIn:
             if (least := next(in_blocks, None)) is None:
                 raise NoPlaceError(len(kept), sum(one.size for one in kept.values()))
             del kept[least]
+        before = self._kept
         self._kept = {**kept, transaction.txid: new}
+        for txid in before.keys() - self._kept.keys():
+            self.on_gone(txid)
         return old
 
     def refused(self, transactions: Iterable[Transaction]) -> None:
@@ -127,7 +131,7 @@ class HandedIn:
         try:
             draft.add(one.transaction, judge=partial(_judge, one, state, draft))
         except (TransactionViolation, AuditViolation) as violation:
-            if not _may_come(violation):
+            if not may_come(violation):
                 self._drop(one.transaction.txid, f"{violation} ({violation.rule})")
             return False
         return True
@@ -161,9 +165,12 @@ class HandedIn:
             for txid, one in self._kept.items()
             if txid not in gone
         }
+        for txid in gone:
+            self.on_gone(txid)
 
     def _drop(self, txid: Txid, why: str) -> None:
         if self._kept.pop(txid, None) is not None:
+            self.on_gone(txid)
             say(
                 LOG,
                 "prove_dropped",
@@ -192,8 +199,8 @@ def _judge(one: Handed, state: StateView, draft: BlockDraft, after: StateView) -
     check_prove_groups(one.transaction, groups, sight, Shown(one.shown))
 
 
-def _may_come(violation: RuleViolation) -> bool:
-    """Whether a later block could take it."""
+def may_come(violation: RuleViolation) -> bool:
+    """Whether a later block could take a transaction."""
     if not isinstance(violation, TransactionViolation):
         return False
     return consequence_of(violation, Stage.ADMISSION) is Consequence.RETRY
@@ -214,3 +221,7 @@ def _proves_of(change: ChainChange, block_id: BlockId) -> list[Txid]:
 
 def _nothing() -> None:
     """Nothing is kept."""
+
+
+def _told_nobody(txid: Txid) -> None:
+    """Nobody keeps what waits elsewhere."""

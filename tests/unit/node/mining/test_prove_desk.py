@@ -23,9 +23,6 @@ from esper.node.mining.proves.errors import CheckRunsError, ChecksWaitError, Pro
 from esper.primitives.errors.audit_errors import AuditGroupViolation
 from esper.primitives.ids import BlockId, Txid
 from esper.vm.ledger import Ledger
-from esper.vm.payload import Output
-from esper.vm.transaction import Transaction
-from esper.vm.transfer import Transfer
 from esper.vm.view import Overlay, StateView
 from tests.support.node.evidence_world import (
     CHAIN,
@@ -35,15 +32,12 @@ from tests.support.node.evidence_world import (
     accused,
     group_of,
     lie,
+    moved,
+    pay,
 )
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, MINER, address, make, sign
+from tests.support.vm_world import ALICE, CAROL, MINER, address
 
 PER_BLOCK = PARAMS.governance.audits_per_block
-
-
-def pay(nonce: int) -> Transaction:
-    transfer = make(ALICE, Transfer((Output(address(BOB), COIN),)), nonce)
-    return sign(ALICE, transfer, CHAIN.genesis_hash)
 
 
 # --- what is taken ---
@@ -218,27 +212,6 @@ def test_one_sender_does_not_fill_the_place_of_others(monkeypatch: pytest.Monkey
 
 
 # --- blocks ---
-
-
-def moved(
-    world: ProveWorld,
-    *,
-    applied: Any = (),
-    undone: Any = (),
-    height: int = 1,
-) -> None:
-    """The chain has moved by blocks of these transactions."""
-    contents = {BlockId(bytes([1, n])): one for n, one in enumerate(applied)}
-    left = {BlockId(bytes([2, n])): one for n, one in enumerate(undone)}
-    both = {**contents, **left}
-    change: Any = SimpleNamespace(
-        view=SimpleNamespace(context=SimpleNamespace(height=height), params=PARAMS),
-        arrival=SimpleNamespace(applied=tuple(contents), undone=tuple(left)),
-        content=lambda block_id: SimpleNamespace(
-            content=SimpleNamespace(transactions=both[block_id])
-        ),
-    )
-    world.handed.prepare(change)()
 
 
 def test_what_a_block_has_waits_no_more_until_the_block_leaves_the_chain() -> None:
