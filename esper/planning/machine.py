@@ -1,6 +1,6 @@
 """A machine as a plan sees it: a small JSON file, measured by ``bench/plan_check.py`` or written.
 
-    {"name": "two cores", "cores": 2, "memory_gib": 23, "speed": 1, "clearing_s_per_gib": 0.8,
+    {"name": "two cores", "cores": 2, "memory_gib": 23, "speed": 1, "clearing_s_per_gib": 1.8,
      "memory_gb_per_s": 17, "line_mbit_per_s": 100, "price_per_hour": 0.1}
 
 ``gpu_tokens_per_s`` may be added: answer tokens a second of the planned model on the machine's GPU,
@@ -18,7 +18,7 @@ from typing import Any, Final
 from esper.model.files.json_file import read_object
 
 GIB: Final = 1 << 30
-_REMEDY: Final = "docs/scaling.md shows a machine's file"
+_REMEDY: Final = "`esper plan --sample-machine` prints a file that has all of it"
 _NAME_LENGTH: Final = 80
 
 
@@ -84,10 +84,10 @@ def machine_of(fields: Mapping[str, Any]) -> Machine:
     known = {"name", *_RANGES}
     for field in fields:
         if field not in known:
-            raise MachineFileError(f"a machine has no {field!r}: {_REMEDY}")
+            raise MachineFileError(f"a machine has no {field[:_NAME_LENGTH]!r}; {_REMEDY}")
     missing = sorted(known - _OPTIONAL - set(fields))
     if missing:
-        raise MachineFileError(f"the machine lacks {', '.join(missing)}: {_REMEDY}")
+        raise MachineFileError(f"the machine lacks {', '.join(missing)}; {_REMEDY}")
     numbers = {name: _number(name, fields[name]) for name in _RANGES if name in fields}
     cores = numbers.pop("cores")
     if cores != int(cores):
@@ -97,7 +97,8 @@ def machine_of(fields: Mapping[str, Any]) -> Machine:
 
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not value.isprintable() or len(value) > _NAME_LENGTH:
-        raise MachineFileError(f"name is {value!r}: give up to {_NAME_LENGTH} characters")
+        shown = repr(value)[:_NAME_LENGTH]
+        raise MachineFileError(f"name is {shown}: give a text of up to {_NAME_LENGTH} characters")
     return value
 
 

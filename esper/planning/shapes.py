@@ -1,4 +1,4 @@
-"""Shapes that a plan knows by name, and those that are written out or lie in a model's folder.
+"""Shapes that a plan knows by name, and those that are written out or lie in a file or folder.
 
 The large ones are the published sizes of Llama 3.2 1B and Llama 3.1 8B, 70B and 405B, with rotary
 tables of 8,192 positions, which is what a proof can have rows for at most twice over.
@@ -11,7 +11,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from esper.model.config import Shape
+from esper.embedded import model_folder
+from esper.model.config import Shape, read_config
+from esper.model.g16_parameters import INTEGERS_FILE, read_parameters
 
 _LLAMA_VOCAB: Final = 128256
 _LLAMA_POSITIONS: Final = 8192
@@ -38,26 +40,29 @@ class ShapeError(ValueError):
 
 
 def shape_of(text: str) -> Shape:
-    """The shape that a name, eight sizes ``vocab=...,dim=...,...`` or a folder says.
+    """The shape of a name, of eight sizes ``vocab=...,dim=...,...``, of a file or of a folder.
 
-    A folder is read for its ``g16.safetensors`` or, without one, its ``config.json``.
+    A file is a ``config.json`` of Hugging Face; a folder is read for its ``g16.safetensors`` or,
+    without one, its ``config.json``. ``genesis`` is the embedded model.
 
     Raises:
-        ShapeError: none of the three.
-        OSError, ModelError: the folder's file cannot be read.
+        ShapeError: none of them, or sizes that no model has.
+        OSError, ModelError: the file cannot be read.
     """
     named = NAMED.get(text.lower())
     if named is not None:
         return named
     if "=" in text and not Path(text).exists():
         return checked(_written_out(text))
-    folder = Path(text)
-    if not folder.is_dir():
-        raise ShapeError(
-            f"model {text!r} is no shape: give one of {', '.join(NAMED)}, "
-            f"a model's folder, or all of {','.join(f'{name}=N' for name in SIZES)}"
-        )
-    return checked(_of_folder(folder))
+    place = model_folder(text)
+    if place.is_dir():
+        return checked(_of_folder(place))
+    if place.exists():
+        return checked(read_config(place).shape)
+    raise ShapeError(
+        f"model {text!r} is no shape: give one of {', '.join(NAMED)}, a model's folder, its "
+        f"config.json, or all of {','.join(f'{name}=N' for name in SIZES)}"
+    )
 
 
 def checked(shape: Shape) -> Shape:
@@ -92,9 +97,6 @@ def _written_out(text: str) -> Shape:
 
 
 def _of_folder(folder: Path) -> Shape:
-    from esper.model.config import read_config
-    from esper.model.g16_parameters import INTEGERS_FILE, read_parameters
-
     if (folder / INTEGERS_FILE).exists():
         return read_parameters(folder).shape
     return read_config(folder / "config.json").shape

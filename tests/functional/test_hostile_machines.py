@@ -43,6 +43,7 @@ COMMANDS: dict[str, list[str]] = {
     "esper model check": [str(ROOT / "no-folder")],
     "esper model fetch": ["7"],
     "esper bench-model": ["genesis", "--suite", "own-choice", "--item", "0"],
+    "esper plan": ["--model", "8b", "--tokens", "64", "--machine", "machine.json"],
     "esper prove": ["genesis", "--prompt", "Once", "--max-tokens", "1", "--out", "b.proof"],
     "esper verify": ["a.proof", "--model-id", MODEL_ID, "--tokenizer", "genesis"],
     "esper wallet new": ["--wallet", "fresh", "--network", "devnet"],
