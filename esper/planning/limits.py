@@ -1,6 +1,7 @@
 """What a verifier refuses for its size: the limits of the proof's pages that a shape can break.
 
-Section 17 of ``docs/proof.md`` and section 7 of ``docs/parts.md`` have all of them; a test compares.
+Section 17 of ``docs/proof.md`` and section 7 of ``docs/parts.md`` have all of them, and a test
+compares.
 """
 
 from __future__ import annotations
@@ -71,12 +72,13 @@ class Sized:
     segment: Segment
     cells: Cells
     proof_bytes: int
+    """Its own, without residuals."""
 
 
 def exceeded(
     shape: Shape, sized: Sequence[Sized], rows: Rows, all_bytes: int
 ) -> tuple[Exceeded, ...]:
-    """Every limit that a proof of these segments breaks; of equal ones the worst segment's alone."""
+    """Every limit that a proof of these segments breaks, each for the segment that is worst."""
     found: dict[str, Exceeded] = {}
     for one in (*_of_model(shape, rows), *_of_segments(shape, sized)):
         before = found.get(one.limit)

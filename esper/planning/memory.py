@@ -1,6 +1,6 @@
-"""Memory at the peak of a proof, from its cells: the twin of ``memory`` in the prover's ``plan.rs``.
+"""Memory at the peak of a proof, from its cells, as the prover's ``plan.rs`` has it.
 
-A test compares the two. Bytes of the operating system's own tables are left out.
+A test compares the two.
 """
 
 from __future__ import annotations

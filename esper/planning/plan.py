@@ -62,6 +62,7 @@ class PlannedSegment:
     memory_bytes: int
     """At the peak of a process that proves it."""
     proof_bytes: int
+    """Its own, without residuals."""
     user_s: float
     """Of one reference core: its proof, and the commitment to its layers."""
 
@@ -170,7 +171,11 @@ class Plan:
 
 
 def planned(
-    shape: Shape, answer: Answer, machine: Machine, segments: int | None = None, modes: Modes = USUAL
+    shape: Shape,
+    answer: Answer,
+    machine: Machine,
+    segments: int | None = None,
+    modes: Modes = USUAL,
 ) -> Plan:
     """The plan in so many segments, or for None in the fewest that machine and verifiers take.
 

@@ -111,7 +111,8 @@ def plan_lines(plan: Plan, network: NetworkParameters, spacing_s: float) -> Iter
         f"spacing    {_time(plan.spacing_s)} between blocks for a tenth of them stale; at "
         f"{spacing_s:g} s {100 * plan.stale_rate(spacing_s):.1f} % are"
     )
-    yield f"cost       {plan.price_per_token:.3g} a proven token, at {machine.price_per_hour:g} an hour"
+    price = f"{plan.price_per_token:.3g}"
+    yield f"cost       {price} a proven token, at {machine.price_per_hour:g} an hour"
     yield from _refusals(plan, network)
 
 
