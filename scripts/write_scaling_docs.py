@@ -5,6 +5,7 @@ python scripts/write_scaling_docs.py
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from esper.planning.machine import GIB, Machine  # noqa: E402
 from esper.planning.memory import answering_bytes  # noqa: E402
 from esper.planning.plan import MOST_PARTS, Answer, Plan, PlannedSegment, planned  # noqa: E402
 from esper.planning.shapes import NAMED  # noqa: E402
-from esper.planning.stale import exposed_s, stale_rate  # noqa: E402
+from esper.planning.stale import BODY_MB, exposed_s, stale_rate  # noqa: E402
 from esper.primitives.networks import NETWORKS  # noqa: E402
 
 PAGE: Final = ROOT / "docs" / "scaling.md"
@@ -43,10 +44,10 @@ ANSWERS: Final = 16
 MAINNET: Final = NETWORKS["mainnet"]
 PROOF_S: Final = MAINNET.difficulty.reference_proof_ms / 1000
 CELLS: Final = 1 << MAX_VARS
-SIMULATED: Final = ((10, 19.9, 22.2), (20, 10.3, 13.3), (30, 7.2, 9.7), (55, 3.8, 5.1),
-                    (120, 1.3, 1.9))  # fmt: skip
-"""Of docs/network-simulation.md: seconds between blocks, % stale at 0.5 and at 2.7 MB."""
+SIMULATED: Final = ROOT / "bench" / "RESULTS.md"
+SIMULATED_HEADING: Final = "### Stale blocks by spacing\n"
 SIMULATED_PROOF_S: Final = 1.6
+"""Of the genesis model, on a miner of the middle."""
 QUANTITIES: Final = (
     ("first", "user seconds of a first proof"),
     ("further", "of a further one"),
@@ -71,8 +72,14 @@ def time(seconds: float) -> str:
     """Two digits and a unit."""
     for most, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
         if seconds < most:
-            return f"{seconds / size:.2g} {unit}"
-    return f"{seconds / 86_400:.2g} days"
+            return f"{digits(seconds / size)} {unit}"
+    return f"{digits(seconds / 86_400)} days"
+
+
+def digits(value: float) -> str:
+    """Two of them that count."""
+    shown = float(f"{value:.2g}")
+    return f"{shown:,.0f}" if shown >= 10 else f"{shown:g}"
 
 
 def compared_table() -> Iterator[str]:
@@ -105,10 +112,10 @@ def large_table() -> Iterator[str]:
         ("processor time of a first proof, one reference core", lambda p: time(p.seconds.cold)),
         ("elapsed, a further proof", lambda p: time(p.warm_s)),
         ("the slowest segment alone", lambda p: time(p.slowest_segment_s)),
-        ("proof, MB", lambda p: f"{p.proof_bytes / 1e6:.2g}"),
+        ("proof, MB", lambda p: digits(p.proof_bytes / 1e6)),
         ("time to verify", lambda p: f"{p.verify_ms:.0f} ms"),
         ("spacing for a tenth of stale blocks", lambda p: time(p.spacing_s)),
-        ("price of a proven token", lambda p: f"{p.price_per_token:.2g}"),
+        ("price of a proven token", lambda p: digits(p.price_per_token)),
         ("refused everywhere for", lambda p: ", ".join(f"`{e.limit}`" for e in p.exceeded) or "–"),
     )
     for about, told in rows:
@@ -137,7 +144,7 @@ def needed_table() -> Iterator[str]:
 def _factor(value: float) -> str:
     if value == float("inf"):
         return "no number does"
-    return "fits" if value <= 1 else f"{value:.2g} times"
+    return "fits" if value <= 1 else f"{digits(value)} times"
 
 
 def rows_table() -> Iterator[str]:
@@ -150,7 +157,7 @@ def rows_table() -> Iterator[str]:
             str(len(plan.segments)),
             f"{plan.memory_bytes / GIB:.0f}",
             time(plan.seconds.cold),
-            f"{plan.proof_bytes / 1e6:.2g}",
+            digits(plan.proof_bytes / 1e6),
             ", ".join(f"`{one.limit}`" for one in plan.exceeded) or "–",
         )
 
@@ -165,10 +172,10 @@ def stale_table() -> Iterator[str]:
         )  # fmt: skip
 
 
-def simulated_rate(spacing: float, megabytes: float) -> str:
+def foretold_rate(spacing: float, megabytes: float) -> float:
     """Per cent of stale blocks of that size with a body of 0.2 MB, by the plan's formula."""
-    exposed = exposed_s(SIMULATED_PROOF_S, round((megabytes - 0.2) * 1e6))
-    return f"{100 * stale_rate(exposed, spacing):.1f}"
+    exposed = exposed_s(SIMULATED_PROOF_S, round((megabytes - BODY_MB) * 1e6))
+    return 100 * stale_rate(exposed, spacing)
 
 
 def large_plans() -> dict[str, Plan]:
