@@ -2,7 +2,7 @@
 
 Each stage of the prover is a sum of what it handles (cells, leaves, butterflies, weights) times
 nanoseconds. The nanoseconds were fitted to proofs of 260 thousand and 15 million weights alone, on
-two cores of an AMD EPYC, so that every larger model is a prediction:
+two cores of an AMD EPYC with AVX-512, so that every larger model is a prediction:
 ``docs/decisions/planning.md`` has the method, ``bench/plan_check.py`` the comparison.
 
 System time is apart: it is nearly all the clearing of pages, of which the host decides.

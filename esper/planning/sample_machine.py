@@ -7,7 +7,7 @@ from typing import Final
 from esper.planning.machine import Machine
 
 REFERENCE: Final = Machine(
-    name="two cores of an AMD EPYC",
+    name="two cores of an AMD EPYC with AVX-512",
     cores=2,
     memory_gib=23,
     speed=1,
