@@ -55,9 +55,9 @@ def shape_of(text: str) -> Shape:
     if "=" in text and not Path(text).exists():
         return checked(_written_out(text))
     place = model_folder(text)
-    if place.is_dir():
+    if text and place.is_dir():
         return checked(_of_folder(place))
-    if place.exists():
+    if text and place.exists():
         return checked(read_config(place).shape)
     raise ShapeError(
         f"model {text!r} is no shape: give one of {', '.join(NAMED)}, a model's folder, its "

@@ -197,6 +197,7 @@ def prepared(node: RunningNode) -> Prepared:
     unsigned, signed = folder / "a.unsigned", folder / "a.signed"
     told("esper", "build", "send", address, "2", "--out", unsigned, "--wallet", "demo")
     told("esper", "sign", unsigned, "--out", signed, "--wallet", "demo")
+    (folder / "machine.json").write_text(json.dumps(told("esper", "plan", "--sample-machine")))
     txid = told("esper", "send", address, "3", "--wallet", "demo")["txid"]
     proof = ("prove", "genesis", "--prompt", "Once", "--max-tokens", "1")
     model_id = told("esper", *proof, "--out", folder / "a.proof")["model_id"]
