@@ -5,8 +5,9 @@
     python -m bench.plan_check --measure    prove the smallest models here, minutes of two cores,
                                             and say what a file of this machine has
 
-What was measured is kept, since the larger proofs take ten minutes and 12 GiB. The constants of time
-were fitted to the models of 260 thousand and 15 million weights alone; the others are predictions.
+What was measured is kept, since the larger proofs take ten minutes and 12 GiB. The constants of
+time were fitted to the models of 260 thousand and 15 million weights alone; the others are
+predictions.
 """
 
 from __future__ import annotations
@@ -145,12 +146,12 @@ def plan_tables(svg: Path = ROOT / "bench" / PICTURE) -> list[str]:
     return [
         "## What `esper plan` foretells",
         "",
-        f"`python -m bench.plan_check`: measured / foretold. Measured on {machine}, by",
-        "`python -m bench.proof_stages`, one run each; `bench/plan_measured.json` keeps it with the",
-        "load of the machine. The times' constants are fitted to the models without a star, those with",
-        "one are predictions; memory's two are fitted to all rows; bytes are counted. User seconds are",
-        "of both cores. Elapsed is foretold with the system's own time as it was then, which is the",
-        "clearing of pages, and for a machine without other load.",
+        f"`python -m bench.plan_check`: measured / foretold. Measured on {machine},",
+        "by `python -m bench.proof_stages`, one run each; `bench/plan_measured.json` keeps it with",
+        "the load of the machine. The times' constants are fitted to the models without a star,",
+        "those with one are predictions; memory's two are fitted to all rows; bytes are counted.",
+        "User seconds are of both cores. Elapsed is foretold with the system's own time as it was",
+        "then, which is the clearing of pages, and for a machine without other load.",
         "",
         *table(found),
         "",

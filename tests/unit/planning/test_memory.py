@@ -48,4 +48,6 @@ def test_of_segments(made: tuple[Shape, Path, LoadedModel], count: int) -> None:
     assert [one - BESIDE for one in found] == pytest.approx(
         [part.memory_bytes - BESIDE for part in planned.parts], rel=0.02
     )
-    assert answering_bytes(shape) == pytest.approx(planned.integers_bytes, rel=0.1)
+    # Each part has tables of its own, which only so small a model notices.
+    tables = 3 * count * ((1 << 15) + 3072 + shape.head_dim * shape.max_seq)
+    assert answering_bytes(shape) <= planned.integers_bytes <= answering_bytes(shape) + tables
