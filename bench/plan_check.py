@@ -50,7 +50,8 @@ class Compared:
     @property
     def name(self) -> str:
         """Of the row."""
-        return self.made["model"] + ("" if self.made["model"] in FITTED else "*")
+        model = str(self.made["model"])
+        return model if model in FITTED else f"{model}*"
 
     @property
     def pairs(self) -> dict[str, tuple[float, float] | None]:

@@ -19,6 +19,7 @@ import typer
 
 from esper.cli.esper.app import application as esper
 from esper.cli.esperd.app import application as esperd
+from esper.planning.sample_machine import sample_text
 from tests.support.hostile.conditions import CONDITIONS
 from tests.support.node.node_process import BIN, RunningNode, running
 
@@ -197,7 +198,7 @@ def prepared(node: RunningNode) -> Prepared:
     unsigned, signed = folder / "a.unsigned", folder / "a.signed"
     told("esper", "build", "send", address, "2", "--out", unsigned, "--wallet", "demo")
     told("esper", "sign", unsigned, "--out", signed, "--wallet", "demo")
-    (folder / "machine.json").write_text(json.dumps(told("esper", "plan", "--sample-machine")))
+    (folder / "machine.json").write_text(sample_text())
     txid = told("esper", "send", address, "3", "--wallet", "demo")["txid"]
     proof = ("prove", "genesis", "--prompt", "Once", "--max-tokens", "1")
     model_id = told("esper", *proof, "--out", folder / "a.proof")["model_id"]
