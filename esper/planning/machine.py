@@ -9,7 +9,6 @@ which then answers in place of the processors. Nothing else is done by a GPU: pr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +104,8 @@ def _name(value: Any) -> str:
 def _number(name: str, value: Any) -> float:
     allowed = _RANGES[name]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not allowed.least <= value <= allowed.most:
+    # What is no number is not between two.
+    if not is_number or not allowed.least <= value <= allowed.most:
         shown = repr(value)[:_NAME_LENGTH]
         raise MachineFileError(
             f"{name} is {shown}: give a number from {allowed.least:g} to {allowed.most:g}"

@@ -17,8 +17,10 @@ from esper.planning.shapes import NAMED
 from esper.prover.parts import CutModel
 
 STORIES_260K = NAMED["260k"]
-# A polynomial of the model with 2^21 values, so that not everything is beside a small one.
+# Large enough that a byte for each of its weights is seen.
 WIDE = Shape(4096, 192, 512, 3, 6, 2, 32, 256)
+NEAR = {STORIES_260K: 0.02, WIDE: 0.0005}
+"""Relative; the small one's scores have a smaller table than is assumed."""
 
 
 @pytest.fixture(scope="module", params=[STORIES_260K, WIDE], ids=["260k", "wide"])
@@ -37,7 +39,7 @@ def test_of_a_whole_model(
     shape, _, model = made
     planned = proof_plan(model.native, 1, positions, answers)["memory_bytes"]
     (found,) = memory_of(shape, segments_of(shape, 1) or (), Rows(positions, 1, answers))
-    assert found - BESIDE == pytest.approx(planned - BESIDE, rel=0.02)
+    assert found - BESIDE == pytest.approx(planned - BESIDE, rel=NEAR[shape])
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -46,7 +48,7 @@ def test_of_segments(made: tuple[Shape, Path, LoadedModel], count: int) -> None:
     planned = CutModel(folder, model.native, count).planned([[1] * 49], 16)
     found = memory_of(shape, segments_of(shape, count) or (), Rows(64, 1, 16))
     assert [one - BESIDE for one in found] == pytest.approx(
-        [part.memory_bytes - BESIDE for part in planned.parts], rel=0.02
+        [part.memory_bytes - BESIDE for part in planned.parts], rel=NEAR[shape]
     )
     # Each part has tables of its own, which only so small a model notices.
     tables = 3 * count * ((1 << 15) + 3072 + shape.head_dim * shape.max_seq)
