@@ -35,6 +35,7 @@ from bench.chain_tables import (  # noqa: E402
 )
 from bench.dao_tables import dao_tables  # noqa: E402
 from bench.network_tables import network_tables  # noqa: E402
+from bench.plan_check import plan_tables  # noqa: E402
 from bench.random_checkpoint import STORIES_15M, write_random_model  # noqa: E402
 
 
@@ -164,6 +165,8 @@ def report(runs: int) -> str:
         *network_tables(runs),
         "",
         *dao_tables(runs),
+        "",
+        *plan_tables(),
     ]
     return "\n".join(lines) + "\n"
 

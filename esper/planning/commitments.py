@@ -36,6 +36,8 @@ class Codeword:
     """8 in the committed one, 24 in later ones."""
     queries: int
     """Rows that are asked for."""
+    work_bits: int
+    """Bits of work before they are drawn: what the queries lack of the level."""
 
     @property
     def bytes(self) -> int:
@@ -102,8 +104,10 @@ class Committed:
         step = 2 if rate == 1 else 1
         width, value_bytes = self.width, BASE_BYTES
         while left > MOST_LEFT:
-            queries = math.ceil((self.level - WORK_BITS) / (rate / 2 - math.log2(21 / 20)))
-            yield Codeword(left + rate - fold, width, value_bytes, queries)
+            bits = rate / 2 - math.log2(21 / 20)
+            queries = math.ceil((self.level - WORK_BITS) / bits)
+            work_bits = max(0, math.ceil(self.level - queries * bits))
+            yield Codeword(left + rate - fold, width, value_bytes, queries, work_bits)
             left, rate, step = left - fold, rate + step, 3
             fold, width, value_bytes = LATER_FOLD, 1 << LATER_FOLD, EXTENSION_BYTES
 

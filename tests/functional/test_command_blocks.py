@@ -128,6 +128,13 @@ def test_the_page_of_benchmarks(checkout: Path) -> None:
     assert told.count("69d2695538b60c19") == 3
 
 
+def test_the_page_of_scaling(checkout: Path) -> None:
+    told = execute(blocks(ROOT / "docs" / "scaling.md"), checkout)
+    assert re.search(r"^memory +2\.2 GiB at the peak", told, re.MULTILINE), told
+    assert '"segments": [' in told
+    assert "at 30 s " in told
+
+
 def test_page_of_events_against_regtest(checkout: Path) -> None:
     datadir = checkout / "devnet-data" / "told"
     datadir.parent.mkdir(exist_ok=True)
@@ -147,7 +154,7 @@ def test_the_page_of_the_gateway(checkout: Path) -> None:
 
 def test_no_page_has_commands_that_nobody_runs() -> None:
     names = ["wallet", "rpc", "node", "demo-tamper", "packages", "dao", "events", "gateway"]
-    names += ["start", "run-a-node", "mine", "verify", "vote", "benchmarks"]
+    names += ["start", "run-a-node", "mine", "verify", "vote", "benchmarks", "scaling"]
     run = {"README.md", *(f"docs/{name}.md" for name in names)}
     for page in PAGES:
         for block in blocks(page):

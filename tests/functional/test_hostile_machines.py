@@ -19,6 +19,7 @@ import typer
 
 from esper.cli.esper.app import application as esper
 from esper.cli.esperd.app import application as esperd
+from esper.planning.sample_machine import sample_text
 from tests.support.hostile.conditions import CONDITIONS
 from tests.support.node.node_process import BIN, RunningNode, running
 
@@ -43,6 +44,7 @@ COMMANDS: dict[str, list[str]] = {
     "esper model check": [str(ROOT / "no-folder")],
     "esper model fetch": ["7"],
     "esper bench-model": ["genesis", "--suite", "own-choice", "--item", "0"],
+    "esper plan": ["--model", "8b", "--tokens", "64", "--machine", "machine.json"],
     "esper prove": ["genesis", "--prompt", "Once", "--max-tokens", "1", "--out", "b.proof"],
     "esper verify": ["a.proof", "--model-id", MODEL_ID, "--tokenizer", "genesis"],
     "esper wallet new": ["--wallet", "fresh", "--network", "devnet"],
@@ -196,6 +198,7 @@ def prepared(node: RunningNode) -> Prepared:
     unsigned, signed = folder / "a.unsigned", folder / "a.signed"
     told("esper", "build", "send", address, "2", "--out", unsigned, "--wallet", "demo")
     told("esper", "sign", unsigned, "--out", signed, "--wallet", "demo")
+    (folder / "machine.json").write_text(sample_text())
     txid = told("esper", "send", address, "3", "--wallet", "demo")["txid"]
     proof = ("prove", "genesis", "--prompt", "Once", "--max-tokens", "1")
     model_id = told("esper", *proof, "--out", folder / "a.proof")["model_id"]

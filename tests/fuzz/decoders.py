@@ -69,6 +69,8 @@ from esper.p2p.wire import messages
 from esper.p2p.wire.framing import FrameReader, frame_bytes
 from esper.p2p.wire.messages import FrameLimits, StreamKind
 from esper.p2p.wire.talk_messages import Prefer
+from esper.planning import machine
+from esper.planning.sample_machine import sample_text
 from esper.primitives import bech32m
 from esper.primitives.address import Address, AddressError
 from esper.primitives.bech32m import Bech32Error
@@ -137,6 +139,7 @@ LAYERS = (
     "node",
     "prover",
     "model",
+    "planning",
     "p2p",
     "receipts",
     "gateway",
@@ -524,6 +527,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("model.templates.chat_template.read_chat_template", f("tokenizer_config.json", chat_template.read_chat_template), model_error, b'{"bos_token": "<s>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}'),
         Decoder("model.config.read_config", f("c", lambda d: config.read_config(d / "c")), model_error, llama),
         Decoder("model.config.read_special_tokens", f("c", lambda d: config.read_special_tokens(d / "c")), model_error, b'{"vocab_size": 9, "bos_token_id": 1, "eos_token_id": 2}'),
+        Decoder("planning.machine.read_machine", f("m", lambda d: machine.read_machine(d / "m")), (*model_error, machine.MachineFileError), sample_text().encode()),
         Decoder("node.offline.traces.decode_trace", traces.decode_trace, (traces.TraceFileError,), traces.trace_bytes(traces.Trace(mined.header.pre.model_id, (traces.SequenceTrace((1, 2), (bytes(96), bytes(96))),)))),
         Decoder("node.offline.traces.read_trace_file", f("t", lambda d: traces.read_trace_file(d / "t")), (traces.TraceFileError,), traces.trace_bytes(traces.Trace(mined.header.pre.model_id, (traces.SequenceTrace((1,), (bytes(64),)),)))),
         Decoder("p2p.transport.multiplexer.parse", multiplexed, (Fault,), frame_head(0, 1, 1, 3) + b"abc"),

@@ -22,6 +22,8 @@ from esper.http.heads import head_end, read_head
 from esper.http.origins import host_name
 from esper.http.routes import RouteTable
 from esper.model.tokenizer import load_tokenizer
+from esper.planning.machine import read_machine
+from esper.planning.shapes import shape_of
 from esper.primitives.address import Address
 from esper.primitives.networks import REGTEST
 from esper.rpc.auth import COOKIE_FILE, Authority, read_cookie, token_hash
@@ -216,6 +218,10 @@ ENTRIES: dict[str, Entry] = {
     "a word": of_text(lambda said: entropy_of("abandon " * 23 + said)),
     "amount": of_text(parse_esp),
     "password": of_text(lambda said: _key(said, CHEAP, bytes(16))),
+    # --- what a plan is made of
+    "shape": of_text(shape_of),
+    "shape, a size": of_text(lambda said: shape_of(f"vocab={said}")),
+    "machine": FOLDER.reader("machine.json", lambda folder: read_machine(folder / "machine.json")),
     # --- files of the node
     "a table of LevelDB": table_of,
     "an index block of LevelDB": lambda data: _entries(data + bytes(4)),

@@ -177,6 +177,11 @@ COMMANDS: Final[Table] = (
         "Ask a model a benchmark with exact integer inference: the same result on every machine.",
     ),
     Command(
+        "plan",
+        "plans.plan:plan_command",
+        "Foretell what proofs of a model take on a machine: time, memory, size, spacing and price.",
+    ),
+    Command(
         "prove",
         "models.prove:prove_command",
         "Answer prompts greedily with exact integer inference, and prove every token of it.",

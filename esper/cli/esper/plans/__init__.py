@@ -1,0 +1,1 @@
+"""`esper plan`: what a proof would take, before anything is bought."""
