@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Final
 
 import trio
@@ -185,7 +186,9 @@ class EntryRoom:
         workers = self.loaded.get(kept.entry)
         if workers is None:
             made = self._crew.workers(kept.entry)
-            workers = EntryWorkers(kept.entry, made, lambda: self.changed())
+            given = {one.number for one in self.loaded.values()}
+            number = next(one for one in count(1) if one not in given)
+            workers = EntryWorkers(kept.entry, made, lambda: self.changed(), number)
             self.loaded[kept.entry] = workers
         workers.until = kept.until
         if kept.mines and workers.readiness is Readiness.RESTING:

@@ -40,6 +40,7 @@ from esper.node.workers.search import SearchJob, TicketSearch
 from esper.node.workers.work_ports import SearcherPort, Workers
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
+from esper.node.workers.worker_slot import WorkerSlot
 from esper.primitives.ids import Txid
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.networks import REGTEST
@@ -113,6 +114,7 @@ class ManualSearcher(SearcherPort):
             puzzle, model = entry.puzzle.on(puzzle), entry.model
         self._search = TicketSearch(puzzle, model, FakeInference(model), prompt_source(params))
         self._clock = clock
+        self.slot = WorkerSlot()
         self._events: trio.MemorySendChannel[Found | Progress] | None = None
         self._death: trio.Event = trio.Event()
         self.jobs: list[SearchJob | None] = []
