@@ -201,6 +201,14 @@ GET_MINING: Final = Method(
     Example(NOTHING, examples.MINING),
     raises=(NOT_MINING,),
 )
+GET_WORKERS: Final = Method(
+    "get_workers",
+    s.NoParams,
+    s.WorkersReply,
+    "Who searches and proves for this miner: workers of a farm, and processes of this machine.",
+    Example(NOTHING, examples.WORKERS),
+    raises=(NOT_MINING,),
+)
 PAUSE_MINING: Final = Method(
     "pause_mining",
     s.NoParams,

@@ -47,7 +47,7 @@ class ProcessProver:
 
     async def answer(self, calls: Sequence[OpenCall]) -> list[AnsweredCall]:
         """Answers, in the order of the calls. Raises WorkerError."""
-        answers: list[AnsweredCall] = await self._ask(AnswerCalls(calls), answers(len(calls)))
+        answers: list[AnsweredCall] = await self._ask(AnswerCalls(calls), _answering(len(calls)))
         return answers
 
     async def prove_calls(
@@ -121,6 +121,6 @@ class ProcessProver:
         return self._worker
 
 
-def answers(calls: int) -> str:
+def _answering(calls: int) -> str:
     """What a prover that answers so many calls has in hand, in words."""
     return "answer to a call" if calls == 1 else f"answers to {calls} calls"
