@@ -15,7 +15,7 @@ from esper.cli.esperd.networking import length
 from esper.rpc.methods import GET_WORKERS
 from esper.rpc.schema import FarmReply, NoParams, Worker, WorkersReply
 
-HEADS: Final = ("worker", "on", "state", "since", "up", "done", "restarts", "in hand")
+HEADS: Final = ("worker", "on", "state", "up", "done", "restarts", "in hand")
 ALONE: Final = (
     "farm        none: this node mines with processes of its own machine; see the setting `ray`"
 )
@@ -71,11 +71,10 @@ def _row(one: Worker) -> tuple[str, ...]:
         f"{name} (no. {one.worker})" if one.worker else name,
         place,
         one.state,
-        length(one.in_hand_s) if one.in_hand else "-",
         length(one.up_s) if one.pid else "-",
         _done(one),
         str(one.restarts),
-        one.in_hand or "-",
+        f"{one.in_hand}, {length(one.in_hand_s)}" if one.in_hand else "-",
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import trio
 import trio.testing
 
-from esper.node.workers.farm.farm import Assignment, Farm, FarmWorker
+from esper.node.workers.farm.farm import Farm, FarmWorker
 from esper.node.workers.farm.work_records import SearchNews
 from esper.node.workers.farm.worker_spec import Role
 from tests.support.farm.assignments import assignment_of
@@ -41,11 +41,6 @@ class Play:
         self.heard = Heard()
         self.farm = Farm(["driver"], "auto", lambda: int(1000 * trio.current_time()))
         self.farm.assign(ASSIGNED, self.heard)
-
-    @property
-    def assigned(self) -> Assignment:
-        """What the farm works for."""
-        return ASSIGNED
 
     async def settle(self) -> None:
         """Until all that was said is heard; a second at most goes by."""

@@ -25,10 +25,8 @@ def play() -> Play:
 
 def test_a_worker_from_its_start_to_its_end(play: Play) -> None:
     slot = play.slot
-    assert slot.is_free
     assert slot.standing().state is WorkerState.NONE
     slot.ask(5)
-    assert not slot.is_free
     now = slot.standing()
     assert (now.state, now.worker, now.pid, now.up_ms) == (WorkerState.STARTING, 5, 0, 0)
     # Whoever is not ready does nothing.

@@ -10,7 +10,7 @@ from esper.node.workers.farm.worker_spec import Role
 from esper.node.workers.worker_messages import Search
 from esper.node.workers.worker_slot import SlotStanding, WorkerState
 from tests.support.farm.assignments import assignment_of
-from tests.support.farm.farm_play import Play, play
+from tests.support.farm.farm_play import ENTRY, Play, play
 from tests.support.farm.played_driver import Drivers
 from tests.support.farm.search_jobs import EASY_JOB
 
@@ -159,7 +159,7 @@ def test_what_is_wanted_no_more_is_not_lost(drivers: Drivers) -> None:
         # A proof that nobody wants any more ends its worker.
         with trio.move_on_after(1):
             await played.farm.prove(worker, b"claim")
-        assert played.farm.entry == played.assigned.entry
+        assert played.farm.entry == ENTRY
         played.farm.release(played.heard)
         for role in Role:
             for one in standings(played, role):
