@@ -371,6 +371,10 @@ class Farm:
         face = decode_face(data)
         now = self._steady()
         worker.host, worker.pid, worker.ready_ms = sentence(face.host), face.pid, now
+        # One waits beside those that are ready: it may come in place of one that was lost.
+        worker.slot.end()
+        worker.slot = self._free_slot(worker.role)
+        worker.slot.ask(worker.number)
         worker.slot.begin(worker.host, worker.pid)
         self._failures[worker.role] = 0
         if self._lost_ms[worker.role]:
@@ -423,7 +427,7 @@ class Farm:
                 self._send(LinkMessage(LinkKind.ASK, worker.number, data=data))
 
     def _free_slot(self, role: Role) -> WorkerSlot:
-        """The first that nobody has, so that whoever comes for a lost worker takes its place."""
+        """The first that nobody has, so that whoever comes after a lost worker takes its place."""
         slots = self.slots[role]
         free = next((one for one in slots if one.is_free), None)
         if free is None:

@@ -108,6 +108,27 @@ def test_a_lost_worker_is_told_with_its_machine_and_why(drivers: Drivers) -> Non
     play(drivers, story)
 
 
+def test_one_that_waited_comes_in_the_slot_of_one_that_was_lost(drivers: Drivers) -> None:
+    async def story(played: Play) -> None:
+        # All provers, so that searches alone are asked for.
+        while len(played.farm.ready(Role.PROVE)) < 2:
+            await played.searcher()
+            drivers.now.place(next(iter(reversed(played.farm.workers))))
+            await played.settle()
+        [first, waiting] = standings(played, Role.SEARCH)
+        assert (first.state, waiting.state) == (WorkerState.IDLE, WorkerState.STARTING)
+        drivers.now.say(LinkKind.GONE, first.worker, data=b"its process died")
+        await played.settle()
+        assert standings(played, Role.SEARCH)[0].state is WorkerState.NONE
+        drivers.now.place(waiting.worker)
+        await played.settle()
+        [first, another] = standings(played, Role.SEARCH)
+        assert (first.worker, first.state, first.restarts) == (waiting.worker, WorkerState.IDLE, 1)
+        assert (another.state, another.lost) == (WorkerState.STARTING, None)
+
+    play(drivers, story)
+
+
 def test_one_that_was_replaced_is_lost_as_well(drivers: Drivers) -> None:
     async def story(played: Play) -> None:
         await played.searcher()
