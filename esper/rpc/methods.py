@@ -232,7 +232,8 @@ SET_THREADS: Final = Method(
     "set_threads",
     s.ThreadsParams,
     s.Done,
-    "Cap the threads of search and proofs; at most four for each processor.",
+    "Cap the threads of search and proofs; at most four for each processor. Those of a search on a "
+    "graphics card are its own, and are refused.",
     Example(s.ThreadsParams(threads=2), s.Done()),
     raises=(NOT_MINING,),
     needs_token=True,

@@ -168,7 +168,10 @@ class EntryRoom:
             yield workers.call_prover
 
     async def use_threads(self, search: int | None, prove: int | None) -> None:
-        """Cap the threads of all workers, those to come as well; None leaves them."""
+        """Cap the threads of all workers, those to come as well; None leaves them.
+
+        Raises ThreadsError before anything is changed.
+        """
         self._crew.use_threads(search, prove)
         for workers in tuple(self.loaded.values()):
             if workers is not self.mined:

@@ -54,6 +54,11 @@ class EngineChoice:
     device: str = "cpu"
     """Of the torch engine, such as ``cuda``."""
 
+    @property
+    def is_card(self) -> bool:
+        """Whether it computes on a graphics card, which has threads of its own."""
+        return self.name == "torch" and self.device.startswith("cuda")
+
 
 NATIVE: Final = EngineChoice()
 
