@@ -237,4 +237,4 @@ class WorkerProcess:
         how = "closed its output" if code is None else f"ended with status {code}"
         if code is not None and code in KILLS:
             how += f" ({KILLS[code]})"
-        return f"{self._role} worker {how}; what it said is above"
+        return f"{self._role} worker {how}; what it said stands in the log"
