@@ -10,6 +10,10 @@ two processors that are free: with one, two actors take twice the time of one.
 seconds from the SIGKILL of a proving actor until whoever waits for its proof is told, and
 `killed_proof_s` until another actor, asked for then, has given that proof. `joined_s` are seconds
 from a node's joining until an actor that waited for its processor has loaded the model.
+
+`cpu_s_a_proof_1` and `_2` are processor seconds that one actor and two took for a proof, and
+`ratio_free` what the ratio would be if each of two actors had a processor to itself: unlike seconds
+and `ratio` they hold on a machine that does other work.
 """
 
 from __future__ import annotations
@@ -44,6 +48,10 @@ class Prover:
     def pid(self) -> bytes:
         """The process, in decimal digits; answered once the model is loaded."""
         return b"%d" % os.getpid()
+
+    def used(self) -> float:
+        """Seconds of processors that it has taken."""
+        return time.process_time()
 
     def prove(self, binding: bytes) -> bytes:
         """The proof of one sequence under this binding of 64 bytes."""
@@ -93,15 +101,22 @@ class Farm:
         """Of an actor, once it is ready."""
         return int(self._ray.get(actor.pid.remote(), timeout=PATIENCE_S))
 
-    def throughput(self, actors: Sequence[Any], count: int) -> float:
-        """Proofs a second of actors that have all proven before."""
+    def used(self, actors: Sequence[Any]) -> float:
+        """Seconds of processors that they have taken."""
+        asked = [actor.used.remote() for actor in actors]
+        return sum(map(float, self._ray.get(asked, timeout=PATIENCE_S)))
+
+    def throughput(self, actors: Sequence[Any], count: int) -> tuple[float, float]:
+        """Proofs a second, and processor seconds a proof, of actors that have all proven before."""
         bound = bindings(count)
+        used = self.used(actors)
         began = time.perf_counter()
         asked = [actors[n % len(actors)].prove.remote(one) for n, one in enumerate(bound)]
         proofs = self._ray.get(asked, timeout=PATIENCE_S)
         took = time.perf_counter() - began
+        used = self.used(actors) - used
         check(proofs[:2], bound[:2])
-        return count / took
+        return count / took, used / count
 
     def killed(self, actor: Any) -> dict[str, float]:
         """What a SIGKILL in the middle of a proof costs."""
@@ -133,13 +148,13 @@ def measured(farm: Farm, count: int) -> dict[str, Any]:
     # There is no processor for it before a node comes.
     second = farm.actor()
     farm.throughput([first], 1)
-    one = farm.throughput([first], count)
+    one, one_cpu_s = farm.throughput([first], count)
     began = time.perf_counter()
     farm.cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES)
     farm.pid(second)
     joined = time.perf_counter() - began
     farm.throughput([second], 1)
-    two = farm.throughput([first, second], count)
+    two, two_cpu_s = farm.throughput([first, second], count)
     return {
         "proofs": count,
         "load": os.getloadavg()[0],
@@ -148,6 +163,9 @@ def measured(farm: Farm, count: int) -> dict[str, Any]:
         "proofs_a_second_1": one,
         "proofs_a_second_2": two,
         "ratio": two / one,
+        "cpu_s_a_proof_1": one_cpu_s,
+        "cpu_s_a_proof_2": two_cpu_s,
+        "ratio_free": 2 * one_cpu_s / two_cpu_s,
     } | farm.killed(second)
 
 

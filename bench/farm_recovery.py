@@ -50,6 +50,7 @@ from esper.node.workers.search import PromptSource, SearchJob
 from esper.node.workers.work_ports import ProverPort
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import NATIVE, WorkerError
+from esper.node.workers.worker_slot import WorkerSlot
 from esper.primitives.networks import DEMO_ADDRESS, REGTEST
 
 PATIENCE_S: Final = 240
@@ -59,6 +60,9 @@ AGAIN_S: Final = 0.2
 
 class Nobody:
     """In place of the node's own search process."""
+
+    def __init__(self) -> None:
+        self.slot = WorkerSlot()
 
     async def run(
         self,
@@ -78,6 +82,9 @@ class Nobody:
 
 class NoProver:
     """In place of the node's own prover."""
+
+    def __init__(self) -> None:
+        self.slot = WorkerSlot()
 
     async def prove_work(self, claim: WorkClaim) -> bytes:
         """Raises WorkerError, always."""

@@ -26,6 +26,7 @@ from esper.metrics.sample import (
     PeersSample,
     TierSample,
 )
+from esper.metrics.worker_families import farm_families, worker_families
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -63,6 +64,9 @@ def families(sample: NodeSample) -> Iterator[Metric]:
     yield store
     if sample.mining is not None:
         yield from _mining(sample.mining)
+        yield from worker_families(sample.workers)
+    if sample.farm is not None:
+        yield from farm_families(sample.farm)
     if sample.peers is not None:
         yield from _peers(sample.peers)
     if sample.events is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from esper.metrics.gateway_sample import GatewaySample
+from esper.metrics.worker_sample import FarmSample, WorkerSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,10 @@ class NodeSample:
     """None where nobody is served."""
     gateway: GatewaySample | None = None
     """None for a node without a gateway."""
+    workers: tuple[WorkerSample, ...] = ()
+    """Of a miner."""
+    farm: FarmSample | None = None
+    """None for a node that mines without one."""
 
 
 @dataclass(frozen=True, slots=True)

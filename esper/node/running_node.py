@@ -85,6 +85,7 @@ from esper.node.views.receipts.receipt_views import ReceiptViews
 from esper.node.views.rpc_node import rpc_node
 from esper.node.views.status_views import StatusViews
 from esper.node.views.sync_state import SyncState
+from esper.node.views.workers.worker_views import WorkerViews
 from esper.rpc.port import NodePort
 from esper.saying import say, warn
 from esper.storage.store_options import StoreOptions
@@ -423,6 +424,7 @@ def _rpc_node(
         pool=PoolViews(chain, mempool, parts.steady, ready, proves),
         pending=PendingViews(chain, mempool, params, sync),
         mining=MiningViews(control, chain, params),
+        workers=WorkerViews(mining),
         models=ModelViews(chain, parts.places, control),
         peers=PeerViews(peers, chain, sync),
         dao=DaoViews(chain, sync, history, ready),
@@ -452,6 +454,7 @@ def node_gauge(
         clock=parts.clock,
         outside=OutsideGauge(node.telling, counts),
         gateway=(lambda: None) if gateway is None else gateway.sample,
+        farm=node.mining.farm if node.mining is not None else None,
     )
 
 

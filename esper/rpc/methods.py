@@ -201,6 +201,14 @@ GET_MINING: Final = Method(
     Example(NOTHING, examples.MINING),
     raises=(NOT_MINING,),
 )
+GET_WORKERS: Final = Method(
+    "get_workers",
+    s.NoParams,
+    s.WorkersReply,
+    "Who searches and proves for this miner: workers of a farm, and processes of this machine.",
+    Example(NOTHING, examples.WORKERS),
+    raises=(NOT_MINING,),
+)
 PAUSE_MINING: Final = Method(
     "pause_mining",
     s.NoParams,
@@ -224,7 +232,8 @@ SET_THREADS: Final = Method(
     "set_threads",
     s.ThreadsParams,
     s.Done,
-    "Cap the threads of search and proofs; at most four for each processor.",
+    "Cap the threads of search and proofs; at most four for each processor. Those of a search on a "
+    "graphics card are its own, and are refused.",
     Example(s.ThreadsParams(threads=2), s.Done()),
     raises=(NOT_MINING,),
     needs_token=True,

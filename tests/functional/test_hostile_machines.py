@@ -108,6 +108,7 @@ COMMANDS: dict[str, list[str]] = {
     "esperd pause": [],
     "esperd resume": [],
     "esperd threads": ["--search", "1"],
+    "esperd farm status": [],
     "esperd generate": [],
     "esperd stop": [],
     "esperd peers": [],

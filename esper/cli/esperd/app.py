@@ -11,7 +11,7 @@ from typing import Final
 import typer
 
 from esper.cli import version
-from esper.cli.lazy_commands import Command, Table, assembled
+from esper.cli.lazy_commands import Command, Group, Table, assembled
 
 COMMANDS: Final[Table] = (
     Command(
@@ -63,6 +63,17 @@ COMMANDS: Final[Table] = (
         "threads",
         "steering:threads",
         "Cap the threads of a running miner; what is left out stays.",
+    ),
+    Group(
+        "farm",
+        "Workers that share this node's work.",
+        (
+            Command(
+                "status",
+                "farm:status",
+                "Who searches and proves: workers of the farm, and processes of this machine.",
+            ),
+        ),
     ),
     Command(
         "generate",

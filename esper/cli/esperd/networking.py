@@ -11,6 +11,7 @@ import typer
 
 from esper.cli.esperd.answers import JsonOption, answer
 from esper.cli.esperd.asked_node import DatadirOption, asked_node
+from esper.cli.esperd.columns import columns
 from esper.rpc.methods import (
     BAN_PEER,
     CONNECT_PEER,
@@ -141,16 +142,8 @@ def _standing(now: NetworkReply) -> str:
 
 
 def _table_lines(found: Sequence[ConnectedPeer]) -> list[str]:
-    """Columns as wide as what stands in them; ids and addresses whole, so that they can be used."""
-    if not found:
-        return ["nobody is connected"]
-    rows = [HEADS, *map(_row, found)]
-    # The last is as long as it is.
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-    return [
-        "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]])
-        for row in rows
-    ]
+    """With ids and addresses whole, so that they can be used."""
+    return columns([HEADS, *map(_row, found)]) if found else ["nobody is connected"]
 
 
 def _row(peer: ConnectedPeer) -> tuple[str, ...]:

@@ -71,3 +71,15 @@ def open_stream(folder: Path, native: NativeAnswers, wanted: Wanted) -> AnswerSt
     from esper.model.torch_engine.opening import opened
 
     return opened(folder, native, wanted)
+
+
+def use_threads(device: str, threads: int) -> None:
+    """Let what runs on a processor compute with so many threads, at least 1, from now on.
+
+    Called in the thread that computes, as PyTorch keeps the number by thread. A card has its own:
+    nothing changes there.
+    """
+    import torch
+
+    if torch.device(device).type == "cpu":
+        torch.set_num_threads(threads)

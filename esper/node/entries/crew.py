@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from esper.node.entries.places import EntryPlaces
 from esper.node.workers.loadable import Loadable
+from esper.node.workers.threads import ThreadsError
 from esper.node.workers.work_ports import ProverPort, SearcherPort, Workers
 from esper.node.workers.worker_process import NATIVE, EngineChoice, WorkerSettings
 
@@ -21,7 +22,10 @@ class Crew(Protocol):
         """New workers for an entry that is here."""
 
     def use_threads(self, search: int | None, prove: int | None) -> None:
-        """Threads of all that are made from now on; None leaves them."""
+        """Threads of all that are made from now on; None leaves them.
+
+        Raises ThreadsError for a search that no threads are of use to.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +78,9 @@ class ProcessCrew:
 
     def use_threads(self, search: int | None, prove: int | None) -> None:
         """As the port says."""
+        if search is not None and self._engine.is_card:
+            raise ThreadsError(
+                f"do not matter to a search on {self._engine.device}, which has its own: cap those "
+                "of the provers alone (`esperd threads --prove`, prove_threads)"
+            )
         self._threads = Threads(search or self._threads.search, prove or self._threads.prove)

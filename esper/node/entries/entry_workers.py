@@ -26,12 +26,16 @@ Heard = Callable[["EntryWorkers", Found | Progress], None]
 class EntryWorkers:
     """Workers that belong to one entry, and what they were measured to do."""
 
-    def __init__(self, entry: Loadable, workers: Workers, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, entry: Loadable, workers: Workers, changed: Callable[[], None], number: int = 1
+    ) -> None:
         """``changed`` is told when readiness changes, or somebody has done with them."""
         self.entry = entry
         """What they load."""
         self.workers = workers
         """Who they are."""
+        self.number = number
+        """Which of those that are kept now; no greater than there are at one time."""
         self.speed = SpeedMeter()
         """How fast they are."""
         self.until: int | None = None

@@ -85,12 +85,15 @@ class FarmCrew:
         )
 
     def use_threads(self, search: int | None, prove: int | None) -> None:
-        """Of the processes; a worker of the farm has as many as it takes processors."""
+        """Of the processes; a worker of the farm has as many as it takes processors.
+
+        Raises ThreadsError.
+        """
         self._local.use_threads(search, prove)
 
     def _assignment(self, entry: Loadable, place: Place) -> Assignment:
         sizes, engine = self._sizes, self._engine
-        cards = int(engine.name == "torch" and engine.device.startswith("cuda"))
+        cards = int(engine.is_card)
         search = WorkerSpec(
             Role.SEARCH,
             self._network.name,

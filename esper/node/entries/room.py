@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Final
 
 import trio
@@ -167,7 +168,10 @@ class EntryRoom:
             yield workers.call_prover
 
     async def use_threads(self, search: int | None, prove: int | None) -> None:
-        """Cap the threads of all workers, those to come as well; None leaves them."""
+        """Cap the threads of all workers, those to come as well; None leaves them.
+
+        Raises ThreadsError before anything is changed.
+        """
         self._crew.use_threads(search, prove)
         for workers in tuple(self.loaded.values()):
             if workers is not self.mined:
@@ -185,7 +189,9 @@ class EntryRoom:
         workers = self.loaded.get(kept.entry)
         if workers is None:
             made = self._crew.workers(kept.entry)
-            workers = EntryWorkers(kept.entry, made, lambda: self.changed())
+            given = {one.number for one in self.loaded.values()}
+            number = next(one for one in count(1) if one not in given)
+            workers = EntryWorkers(kept.entry, made, lambda: self.changed(), number)
             self.loaded[kept.entry] = workers
         workers.until = kept.until
         if kept.mines and workers.readiness is Readiness.RESTING:

@@ -107,11 +107,11 @@ class MiningControl:
         """Cap the threads; None leaves them. Raises ThreadsError before anything is changed."""
         for wanted in (threads, prove_threads):
             check_threads(wanted or 0)
+        await self._service.room.use_threads(threads, prove_threads)
         if threads is not None:
             self._threads = threads
         if prove_threads is not None:
             self._prove_threads = prove_threads
-        await self._service.room.use_threads(threads, prove_threads)
 
     def answers(self, model_id: ModelId) -> bool:
         """Whether calls to a model are answered here."""

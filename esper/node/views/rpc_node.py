@@ -19,6 +19,7 @@ from esper.node.views.pool_views import PoolViews
 from esper.node.views.proof_views import ProofViews
 from esper.node.views.receipts.receipt_views import ReceiptViews
 from esper.node.views.status_views import StatusViews
+from esper.node.views.workers.worker_views import WorkerViews
 from esper.rpc import methods as m
 from esper.rpc.port import NodePort, answers
 from esper.rpc.schema import Done, NoParams
@@ -38,6 +39,7 @@ def rpc_node(
     pool: PoolViews,
     pending: PendingViews,
     mining: MiningViews,
+    workers: WorkerViews,
     models: ModelViews,
     peers: PeerViews,
     dao: DaoViews,
@@ -74,6 +76,7 @@ def rpc_node(
             answers(m.GET_RECEIPT, receipts.receipt),
             answers(m.GET_MEMPOOL, pool.mempool),
             answers(m.GET_MINING, mining.mining),
+            answers(m.GET_WORKERS, workers.workers),
             answers(m.PAUSE_MINING, mining.pause),
             answers(m.RESUME_MINING, mining.resume),
             answers(m.SET_THREADS, mining.set_threads),

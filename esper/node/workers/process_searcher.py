@@ -6,7 +6,8 @@ import trio
 
 from esper.node.workers.search import SearchJob
 from esper.node.workers.worker_messages import Found, Progress, Search, UseThreads
-from esper.node.workers.worker_process import WorkerProcess, WorkerSettings
+from esper.node.workers.worker_process import WorkerProcess, WorkerSettings, loss_told
+from esper.node.workers.worker_slot import WorkerSlot
 
 
 class ProcessSearcher:
@@ -14,6 +15,8 @@ class ProcessSearcher:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
+        self.slot = WorkerSlot()
+        """What is told of the process."""
         self._job: Search | None = None
         self._threads: UseThreads | None = None
         self._news = trio.Event()
@@ -35,15 +38,31 @@ class ProcessSearcher:
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Work until cancelled. Raises WorkerError."""
-        worker = await WorkerProcess.start("search", self._settings)
+        self.slot.ask()
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._say, worker)
-                task_status.started()
-                while True:
-                    await events.send(await worker.receive())
+            with loss_told(self.slot):
+                worker = await WorkerProcess.start("search", self._settings)
+            self.slot.begin(pid=worker.pid)
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._say, worker)
+                    task_status.started()
+                    while True:
+                        with loss_told(self.slot):
+                            event = await worker.receive()
+                        self._heard(event)
+                        await events.send(event)
+            finally:
+                await worker.end()
         finally:
-            await worker.end()
+            self.slot.end()
+
+    def _heard(self, event: Found | Progress) -> None:
+        if isinstance(event, Progress):
+            self.slot.tried(event.attempts, event.tokens)
+        else:
+            # It waits for its next job.
+            self.slot.rest()
 
     async def _say(self, worker: WorkerProcess) -> None:
         while True:
@@ -54,3 +73,11 @@ class ProcessSearcher:
             for message in (threads, job):
                 if message is not None:
                     await worker.send(message)
+            if job is not None:
+                self._told(job)
+
+    def _told(self, search: Search) -> None:
+        if search.job is None:
+            self.slot.rest()
+        else:
+            self.slot.work(search.job.words)

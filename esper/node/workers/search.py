@@ -67,6 +67,11 @@ class SearchJob:
     earliest_ms: int
     """Least time that the header may have."""
 
+    @property
+    def words(self) -> str:
+        """What is searched for, for people."""
+        return f"block {self.pre.height}"
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:

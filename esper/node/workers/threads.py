@@ -12,7 +12,7 @@ PER_PROCESSOR: Final = 4
 
 
 class ThreadsError(ValueError):
-    """More threads than this machine can use; the message says how many it can."""
+    """Threads that are of no use, here or to whom they were meant for; the message says why."""
 
 
 def processors() -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 
@@ -12,11 +12,19 @@ from esper.node.workers.call_answerer import AnsweredCall, OpenCall
 from esper.node.workers.rehearsal import Rehearsal, RehearsalJob
 from esper.node.workers.search import SearchJob
 from esper.node.workers.worker_messages import Found, Progress
+from esper.node.workers.worker_slot import WorkerSlot
 from esper.primitives.params import CallParameters
+
+TICKET_PROOF: Final = "proof of a ticket"
+LANE_PROOF: Final = "proof of a long answer"
+"""What a prover has in hand, in words."""
 
 
 class SearcherPort(Protocol):
     """Searches for tickets beside the event loop."""
+
+    slot: WorkerSlot
+    """What is told of the process of this machine."""
 
     async def run(
         self,
@@ -34,6 +42,9 @@ class SearcherPort(Protocol):
 
 class ProverPort(Protocol):
     """Proves beside the event loop, one thing at a time. Cancelling a call abandons its proof."""
+
+    slot: WorkerSlot
+    """What is told of the process of this machine."""
 
     async def start(self) -> None:
         """Be ready before the first request, which begins it otherwise. Raises WorkerError."""
@@ -74,3 +85,8 @@ class Workers:
     """Proves tickets."""
     call_prover: ProverPort
     """Answers and proves calls, beside the other."""
+
+
+def calls_proof(calls: int) -> str:
+    """What a prover of so many calls has in hand, in words."""
+    return "proof of a call" if calls == 1 else f"proof of {calls} calls"

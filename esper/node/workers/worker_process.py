@@ -5,8 +5,8 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ import trio
 
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.worker_messages import LENGTH_BYTES, Begin, Ready, Unfit
+from esper.node.workers.worker_slot import WorkerSlot
 
 SECRET_VARIABLES: Final = frozenset({"ESPER_PASSWORD", "ESPER_NEW_PASSWORD", "ESPER_RPC_TOKEN"})
 """Of the wallet, which people set in the shell that they start a node from."""
@@ -34,6 +35,16 @@ class WorkerError(Exception):
     """A worker that cannot begin, or ended by itself."""
 
 
+@contextmanager
+def loss_told(slot: WorkerSlot) -> Iterator[None]:
+    """A worker that is lost within is lost to its slot, too."""
+    try:
+        yield
+    except WorkerError as error:
+        slot.lose(str(error))
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
     """What a search computes with."""
@@ -42,6 +53,11 @@ class EngineChoice:
     """``native`` or ``torch``."""
     device: str = "cpu"
     """Of the torch engine, such as ``cuda``."""
+
+    @property
+    def is_card(self) -> bool:
+        """Whether it computes on a graphics card, which has threads of its own."""
+        return self.name == "torch" and self.device.startswith("cuda")
 
 
 NATIVE: Final = EngineChoice()
@@ -101,6 +117,11 @@ class WorkerProcess:
         self._role = role
         self._wire = wire
         self._buffer = bytearray()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
 
     @classmethod
     async def start(cls, role: str, settings: WorkerSettings) -> "WorkerProcess":
@@ -216,4 +237,4 @@ class WorkerProcess:
         how = "closed its output" if code is None else f"ended with status {code}"
         if code is not None and code in KILLS:
             how += f" ({KILLS[code]})"
-        return f"{self._role} worker {how}; what it said is above"
+        return f"{self._role} worker {how}; what it said stands in the log"

@@ -129,6 +129,7 @@ from esper.rpc.schema.reports import (
     SuiteReply,
 )
 from esper.rpc.schema.text import DetokenizeParams, Message, TextReply, TokenizeParams, Tokens
+from esper.rpc.schema.workers import FarmReply, LostWorker, Worker, WorkersReply
 
 __all__ = [
     "MAX_BAN_S",
@@ -167,6 +168,7 @@ __all__ = [
     "Event",
     "EventsParams",
     "EventsReply",
+    "FarmReply",
     "GenerateParams",
     "Generated",
     "Happened",
@@ -180,6 +182,7 @@ __all__ = [
     "LiveProposal",
     "LocalModel",
     "LocalModels",
+    "LostWorker",
     "MempoolReply",
     "Message",
     "MinedTier",
@@ -245,4 +248,6 @@ __all__ = [
     "VoterReply",
     "VoterWeight",
     "WorkAnswer",
+    "Worker",
+    "WorkersReply",
 ]

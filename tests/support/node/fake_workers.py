@@ -21,6 +21,7 @@ from esper.node.workers.rehearsal import Rehearsal, RehearsalJob, rehearse
 from esper.node.workers.search import PromptSource, SearchJob, TicketSearch
 from esper.node.workers.work_ports import ProverPort, SearcherPort, Workers
 from esper.node.workers.worker_messages import Found, Progress
+from esper.node.workers.worker_slot import WorkerSlot
 from esper.primitives.ids import ModelId
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.params import CallParameters, NetworkParameters
@@ -75,6 +76,7 @@ class FakeSearcher(SearcherPort):
             puzzle, model = entry.puzzle.on(puzzle), entry.model
         self._search = TicketSearch(puzzle, model, FakeInference(model), prompt_source(params))
         self._clock = clock
+        self.slot = WorkerSlot()
         self._news = trio.Event()
         self._job: SearchJob | None = None
         self._next_nonce = 0
@@ -123,6 +125,7 @@ class FakeProverPort(ProverPort):
     """Answers with the fake model and makes fake proofs, at once."""
 
     def __init__(self, params: NetworkParameters, model: ModelEntry | None = None) -> None:
+        self.slot = WorkerSlot()
         self._prover = FakeProver()
         self._answerer = CallAnswerer(
             FakeInference(model or params.model),

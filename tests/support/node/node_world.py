@@ -35,11 +35,13 @@ from esper.node.peers.port import PeersPort
 from esper.node.running_node import NodeParts, OpenNode, open_node
 from esper.node.settings import Settings
 from esper.node.workers.call_answerer import AnsweredCall, OpenCall
+from esper.node.workers.farm.farm import Farm
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.search import SearchJob, TicketSearch
 from esper.node.workers.work_ports import SearcherPort, Workers
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
+from esper.node.workers.worker_slot import WorkerSlot
 from esper.primitives.ids import Txid
 from esper.primitives.model_entry import ModelEntry
 from esper.primitives.networks import REGTEST
@@ -113,6 +115,7 @@ class ManualSearcher(SearcherPort):
             puzzle, model = entry.puzzle.on(puzzle), entry.model
         self._search = TicketSearch(puzzle, model, FakeInference(model), prompt_source(params))
         self._clock = clock
+        self.slot = WorkerSlot()
         self._events: trio.MemorySendChannel[Found | Progress] | None = None
         self._death: trio.Event = trio.Event()
         self.jobs: list[SearchJob | None] = []
@@ -432,6 +435,7 @@ async def node_world(
     crew: Crew | None = None,
     tier: int | None = None,
     gateway: GatewayPlan | None = None,
+    farm: Farm | None = None,
     **settings: Any,
 ) -> AsyncIterator[NodeWorld]:
     """A node on a data directory; ``running`` lets it mine. ``wall`` may step.
@@ -446,7 +450,7 @@ async def node_world(
     plan = None
     if mines:
         crew = crew or OneCrew(workers)
-        plan = MiningPlan(address(payee), crew, 2, 3, wanted, ends, tier)
+        plan = MiningPlan(address(payee), crew, 2, 3, wanted, ends, tier, farm)
     directory = DataDirectory(datadir, params)
     # The same luck in every run.
     directory.vrf_secret(bytes(32))

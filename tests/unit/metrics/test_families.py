@@ -16,6 +16,7 @@ from esper.metrics.sample import (
     PeersSample,
     TierSample,
 )
+from esper.metrics.worker_sample import FarmSample, WorkerSample
 
 SAMPLE = NodeSample(
     version="1.2.3",
@@ -50,6 +51,12 @@ SAMPLE = NodeSample(
         disagreements=1,
         credits_burned=700,
     ),
+    workers=(
+        WorkerSample("farm", "search", 1, True, 50, 900, 0, 61.5, 2),
+        WorkerSample("farm", "prove", 1, False, 0, 0, 12, 30.0, 0),
+        WorkerSample("here", "calls", 1, True, 0, 0, 3, 4.0, 1),
+    ),
+    farm=FarmSample(True, 3, 5, 1),
 )
 
 
@@ -113,6 +120,23 @@ def test_every_number_of_a_sample_is_told() -> None:
         ("esper_gateway_disagreements_total", ""): 1.0,
         ("esper_gateway_credits_burned_total", ""): 700.0,
         ("esper_mining_running", ""): 1.0,
+        ("esper_worker_ready", "search,1,farm"): 1.0,
+        ("esper_worker_ready", "prove,1,farm"): 0.0,
+        ("esper_worker_ready", "calls,1,here"): 1.0,
+        ("esper_worker_busy_seconds_total", "search,1,farm"): 61.5,
+        ("esper_worker_busy_seconds_total", "prove,1,farm"): 30.0,
+        ("esper_worker_busy_seconds_total", "calls,1,here"): 4.0,
+        ("esper_worker_restarts_total", "search,1,farm"): 2.0,
+        ("esper_worker_restarts_total", "prove,1,farm"): 0.0,
+        ("esper_worker_restarts_total", "calls,1,here"): 1.0,
+        ("esper_worker_attempts_total", "search,1,farm"): 50.0,
+        ("esper_worker_tokens_total", "search,1,farm"): 900.0,
+        ("esper_worker_proofs_total", "prove,1,farm"): 12.0,
+        ("esper_worker_proofs_total", "calls,1,here"): 3.0,
+        ("esper_farm_up", ""): 1.0,
+        ("esper_farm_starts_total", ""): 3.0,
+        ("esper_farm_workers_lost_total", "died"): 5.0,
+        ("esper_farm_workers_lost_total", "replaced"): 1.0,
         ("esper_p2p_peers", "inbound"): 1.0,
         ("esper_p2p_peers", "outbound"): 8.0,
         ("esper_p2p_connected_bytes", "in"): 10.0,
@@ -129,9 +153,12 @@ def test_every_number_of_a_sample_is_told() -> None:
 
 
 def test_a_node_alone_that_does_not_mine_has_neither_family() -> None:
-    names = {name for name, _ in read(replace(SAMPLE, mining=None, peers=None))}
-    assert not any("mining" in name or "p2p" in name for name in names)
-    assert len(names) + 12 == len({name for name, _ in read(SAMPLE)}) + 2
+    alone = replace(SAMPLE, mining=None, peers=None, workers=(), farm=None)
+    names = {name for name, _ in read(alone)}
+    rooms = ("mining", "p2p", "worker", "farm")
+    assert not any(f"esper_{room}_" in name for room in rooms for name in names)
+    whole = {name for name, _ in read(SAMPLE)}
+    assert names == {name for name in whole if name.split("_")[1] not in rooms}
 
 
 def test_numbers_beyond_floats_are_told_as_near_as_can_be() -> None:
@@ -142,7 +169,9 @@ def test_numbers_beyond_floats_are_told_as_near_as_can_be() -> None:
 
 def test_no_field_is_forgotten() -> None:
     """A new number of a sample needs a line in the table above."""
-    assert len(fields(NodeSample)) == 20
+    assert len(fields(NodeSample)) == 22
+    assert len(fields(WorkerSample)) == 9
+    assert len(fields(FarmSample)) == 4
     assert len(fields(MiningSample)) == 8
     assert len(fields(PeersSample)) == 5
     assert len(fields(EventsSample)) == 3

@@ -7,6 +7,7 @@ import esper
 from esper.dao.registry import ONE
 from esper.metrics.gateway_sample import GatewaySample
 from esper.metrics.sample import Health, MiningSample, NodeSample, PeersSample, TierSample
+from esper.metrics.worker_sample import WorkerSample
 from esper.node.chain.chain_service import ChainService
 from esper.node.chain.recent_usefulness import PER_MILLE, usefulness_per_mille
 from esper.node.clock import Clock
@@ -16,7 +17,10 @@ from esper.node.mining.mining_control import MiningControl
 from esper.node.peers.port import PeersPort
 from esper.node.views.gauges.outside_gauge import OutsideGauge
 from esper.node.views.gauges.store_gauge import StoreGauge
+from esper.node.views.gauges.worker_gauge import farm_sample, worker_sample
 from esper.node.views.sync_state import SyncState
+from esper.node.views.workers.known_workers import known_workers
+from esper.node.workers.farm.farm import Farm
 from esper.vm.ledger import Ledger
 from esper.vm.view import Overlay
 
@@ -41,12 +45,15 @@ class NodeGauges:
         clock: Clock,
         outside: OutsideGauge | None = None,
         gateway: Callable[[], GatewaySample | None] = lambda: None,
+        farm: Farm | None = None,
     ) -> None:
         """``lag_ms``: how late the event loop's last turn was.
 
         ``troubles``: what else may be wrong, each a sentence, or nothing while it is in order.
         ``outside``: None serves nobody. ``gateway``: its numbers, None while there is none.
+        ``farm``: whose workers share the work, None if the miner has none.
         """
+        self._farm = farm
         self._gateway = gateway
         self._chain = chain
         self._mempool = mempool
@@ -92,6 +99,8 @@ class NodeGauges:
             events=None if self._outside is None else self._outside.events(),
             http=None if self._outside is None else self._outside.http(),
             gateway=self._gateway(),
+            workers=self._workers(),
+            farm=None if self._farm is None else farm_sample(self._farm),
         )
 
     def usefulness_per_mille(self) -> int:
@@ -124,6 +133,10 @@ class NodeGauges:
             proof_seconds=rates.proof_ms / 1000,
             running=standing.running,
         )
+
+    def _workers(self) -> tuple[WorkerSample, ...]:
+        loaded = () if self._mining is None else self._mining.loaded.values()
+        return tuple(map(worker_sample, known_workers(self._farm, loaded)))
 
     def _peers_sample(self) -> PeersSample | None:
         if self._peers is None:

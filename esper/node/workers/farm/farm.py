@@ -27,6 +27,7 @@ from esper.node.workers.farm.worker_spec import Role, WorkerSpec, spec_bytes
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.worker_messages import Search
 from esper.node.workers.worker_process import WorkerError, WorkerProcess
+from esper.node.workers.worker_slot import WorkerSlot
 from esper.primitives.codec import CodecError
 from esper.saying import complain, say
 
@@ -90,16 +91,13 @@ class FarmWorker:
     number: int
     role: Role
     asked_ms: int
+    slot: WorkerSlot
+    """What is told of it."""
     ready_ms: int | None = None
     """When it had loaded what it needs; None while it waits for a place or loads."""
     heard_ms: int = 0
     host: str = ""
     pid: int = 0
-    attempts: int = 0
-    """Of a search, as it says."""
-    tokens: int = 0
-    proofs: int = 0
-    """That were given and held."""
     busy: bool = False
     """Whether it proves."""
 
@@ -140,6 +138,9 @@ class Farm:
         """What happened. Only for looking."""
         self.down: str = "it is being started"
         """Why there is no cluster; empty while there is one."""
+        self.slots: Mapping[Role, list[WorkerSlot]] = {role: [] for role in Role}
+        """Of workers, at most as many as an assignment's ``most``. Only for looking."""
+        self._since_ms = steady()
         self._assignment: Assignment | None = None
         self._searchers: Searchers | None = None
         self._numbers = count(1)
@@ -153,6 +154,16 @@ class Farm:
         self._usual_ms = 0
 
     # What the node asks.
+
+    @property
+    def since_ms(self) -> int:
+        """How long the cluster is there, or is not."""
+        return self._steady() - self._since_ms
+
+    @property
+    def entry(self) -> Loadable | None:
+        """What it works for, None while nobody searches with it."""
+        return None if self._assignment is None else self._assignment.entry
 
     def assign(self, assignment: Assignment, searchers: Searchers) -> None:
         """Work for this from now on; workers for anything else are ended."""
@@ -176,6 +187,13 @@ class Farm:
     def tell(self, worker: int, search: Search) -> None:
         """What a worker is to search for from now on."""
         self._send(LinkMessage(LinkKind.TELL, worker, data=told_bytes(search)))
+        known = self.workers.get(worker)
+        if known is None:
+            return
+        if search.job is None:
+            known.slot.rest()
+        else:
+            known.slot.work(search.job.words)
 
     def replace(self, number: int, reason: str) -> None:
         """End a worker that is at fault, and ask for another."""
@@ -204,14 +222,17 @@ class Farm:
                     return worker
             await self._changed.wait()
 
-    async def prove(self, worker: FarmWorker, claim: bytes) -> WorkReply:
+    async def prove(self, worker: FarmWorker, claim: bytes, what: str = "a proof") -> WorkReply:
         """What a prover that was taken says to a claim. Raises LostWorkError.
 
-        One that is left alone with its proof is ended: nothing else stops a proof.
+        One that is left alone with its proof is ended: nothing else stops a proof. ``what`` it is
+        of is a phrase for people.
         """
         call, number = _Call(worker), next(self._numbers)
         self._calls[number] = call
         self._send(LinkMessage(LinkKind.DO, worker.number, number, claim))
+        if worker.number in self.workers:
+            worker.slot.work(what)
         began = self._steady()
         try:
             with trio.move_on_after(self._patience_s):
@@ -223,6 +244,8 @@ class Farm:
             worker.busy = False
             if not call.done.is_set():
                 self._abandon(worker)
+            elif worker.number in self.workers:
+                worker.slot.rest()
             self._wake()
         if call.data is None:
             raise LostWorkError
@@ -246,7 +269,7 @@ class Farm:
             reason = await self._drive()
             if self._steady() - began > STEADY_MS:
                 pause = FIRST_PAUSE_S
-            self.down = reason
+            self.down, self._since_ms = reason, self._steady()
             complain(
                 LOG,
                 "farm_down",
@@ -266,7 +289,7 @@ class Farm:
         except WorkerError as error:
             return str(error)
         self.counts.starts += 1
-        self.down = ""
+        self.down, self._since_ms = "", self._steady()
         say(LOG, "farm_up", "the farm is there: {address}", address=self.address)
         self._outbox, messages = trio.open_memory_channel[LinkMessage](WAITING_MESSAGES)
         self._stuck = False
@@ -284,6 +307,9 @@ class Farm:
         finally:
             self._outbox = None
             for worker in tuple(self.workers.values()):
+                if worker.ready_ms is not None:
+                    self.counts.lost += 1
+                    worker.slot.lose(reason)
                 self._remove(worker, "", quiet=True)
             await link.end()
         return reason
@@ -345,6 +371,11 @@ class Farm:
         face = decode_face(data)
         now = self._steady()
         worker.host, worker.pid, worker.ready_ms = sentence(face.host), face.pid, now
+        # One waits beside those that are ready: it may come in place of one that was lost.
+        worker.slot.end()
+        worker.slot = self._free_slot(worker.role)
+        worker.slot.ask(worker.number)
+        worker.slot.begin(worker.host, worker.pid)
         self._failures[worker.role] = 0
         if self._lost_ms[worker.role]:
             self.counts.recovery_ms.append(now - self._lost_ms[worker.role].pop(0))
@@ -366,8 +397,7 @@ class Farm:
         if worker.role is Role.PROVE:
             return
         news = decode_news(data)
-        worker.attempts += news.attempts
-        worker.tokens += news.tokens
+        worker.slot.tried(news.attempts, news.tokens)
         if self._searchers is not None:
             self._searchers.said(worker.number, news)
 
@@ -386,17 +416,35 @@ class Farm:
         for worker in waiting:
             if worker.role not in wanted:
                 self._send(LinkMessage(LinkKind.END, worker.number))
-                del self.workers[worker.number]
+                self._forget(worker)
         now = self._steady()
         for role in sorted(wanted - {one.role for one in waiting}):
             if now >= self._not_before[role]:
-                worker = FarmWorker(next(self._numbers), role, now)
+                worker = FarmWorker(next(self._numbers), role, now, self._free_slot(role))
+                worker.slot.ask(worker.number)
                 self.workers[worker.number] = worker
                 data = spec_bytes(self._assignment.specs[role])
                 self._send(LinkMessage(LinkKind.ASK, worker.number, data=data))
 
+    def _free_slot(self, role: Role) -> WorkerSlot:
+        """The first that nobody has, so that whoever comes after a lost worker takes its place."""
+        slots = self.slots[role]
+        free = next((one for one in slots if one.is_free), None)
+        if free is None:
+            free = WorkerSlot(self._steady)
+            slots.append(free)
+        return free
+
+    def _forget(self, worker: FarmWorker) -> None:
+        """Nobody's fault: it is wanted no more."""
+        del self.workers[worker.number]
+        worker.slot.end()
+
     def _remove(self, worker: FarmWorker, reason: str, *, quiet: bool = False) -> None:
-        self.workers.pop(worker.number, None)
+        if not quiet:
+            worker.slot.lose(reason)
+        if worker.number in self.workers:
+            self._forget(worker)
         for call in self._calls.values():
             if call.worker is worker:
                 call.done.set()
@@ -425,7 +473,7 @@ class Farm:
     def _end_all(self) -> None:
         for worker in tuple(self.workers.values()):
             self._send(LinkMessage(LinkKind.END, worker.number))
-            del self.workers[worker.number]
+            self._forget(worker)
             for call in self._calls.values():
                 if call.worker is worker:
                     call.done.set()

@@ -14,7 +14,7 @@ from esper.node.workers.farm.link_messages import sentence
 from esper.node.workers.farm.work_records import claim_bytes
 from esper.node.workers.loadable import Loadable
 from esper.node.workers.rehearsal import Rehearsal, RehearsalJob
-from esper.node.workers.work_ports import ProverPort
+from esper.node.workers.work_ports import LANE_PROOF, TICKET_PROOF, ProverPort, calls_proof
 from esper.primitives.params import CallParameters
 from esper.vm.call_rows import call_rows
 
@@ -38,6 +38,8 @@ class FarmProver:
         genesis_hash: bytes,
     ) -> None:
         self._local = local
+        self.slot = local.slot
+        """Of the own prover; the farm has its workers'."""
         self._farm = farm
         self._entry = entry
         self._verifier = verifier
@@ -49,7 +51,7 @@ class FarmProver:
 
     async def prove_work(self, claim: WorkClaim) -> bytes:
         """The proof of a ticket. Raises WorkerError."""
-        proof = await self._proof(claim)
+        proof = await self._proof(claim, TICKET_PROOF)
         return await self._local.prove_work(claim) if proof is None else proof
 
     async def answer(self, calls: Sequence[OpenCall]) -> list[AnsweredCall]:
@@ -60,14 +62,14 @@ class FarmProver:
         self, calls: Sequence[AnsweredCall], payee: bytes, rules: CallParameters
     ) -> CallGroup:
         """The group of a payee's own calls, by the rules in force. Raises WorkerError."""
-        group = await self._group(OWN_CALLS, calls, payee, rules)
+        group = await self._group(OWN_CALLS, calls, payee, rules, calls_proof(len(calls)))
         return await self._local.prove_calls(calls, payee, rules) if group is None else group
 
     async def prove_lane(
         self, call: AnsweredCall, sender: bytes, rules: CallParameters
     ) -> CallGroup:
         """The group of an answer to a lane, by the rules in force. Raises WorkerError."""
-        group = await self._group(LANE_ANSWER, [call], sender, rules)
+        group = await self._group(LANE_ANSWER, [call], sender, rules, LANE_PROOF)
         return await self._local.prove_lane(call, sender, rules) if group is None else group
 
     async def rehearse(self, job: RehearsalJob) -> Rehearsal:
@@ -83,16 +85,21 @@ class FarmProver:
         await self._local.close()
 
     async def _group(
-        self, kind: int, calls: Sequence[AnsweredCall], party: bytes, rules: CallParameters
+        self,
+        kind: int,
+        calls: Sequence[AnsweredCall],
+        party: bytes,
+        rules: CallParameters,
+        what: str,
     ) -> CallGroup | None:
         rows = call_rows(rules, self._entry.model.shape)
         model_id = self._entry.model_id
         group, claim = claimed_group(kind, model_id, calls, party, rows, self._genesis_hash)
-        proof = await self._proof(claim)
+        proof = await self._proof(claim, what)
         return None if proof is None else replace(group, proof=proof)
 
-    async def _proof(self, claim: WorkClaim) -> bytes | None:
-        """A proof of the farm's that holds; None if it gives none."""
+    async def _proof(self, claim: WorkClaim, what: str) -> bytes | None:
+        """A proof of the farm's that holds; None if it gives none. ``what``: for people."""
         try:
             data = claim_bytes(claim)
         except ValueError:
@@ -103,7 +110,7 @@ class FarmProver:
             if worker is None:
                 return None
             try:
-                reply = await self._farm.prove(worker, data)
+                reply = await self._farm.prove(worker, data, what)
             except LostWorkError:
                 continue
             if reply.failed:
@@ -115,6 +122,6 @@ class FarmProver:
             except ProofRejectedError as error:
                 self._farm.replace(worker.number, f"its proof does not hold: {error}")
                 continue
-            worker.proofs += 1
+            worker.slot.proved()
             return reply.data
         return None

@@ -36,6 +36,8 @@ class FarmSearcher:
     ) -> None:
         """``load_check`` reads the prompt bank; it is called in a thread. ``wall`` may step."""
         self._local = local
+        self.slot = local.slot
+        """Of the own process; the farm has its workers'."""
         self._farm = farm
         self._assignment = assignment
         self._load_check = load_check

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esper.model.torch_engine.seam import Wanted, open_stream
+from esper.model.torch_engine.seam import Wanted, open_stream, use_threads
 from esper.node.workers.native_work import MiningModel
 from esper.primitives.ids import ModelId
 from esper.primitives.params import PuzzleParameters
@@ -48,9 +48,10 @@ class TorchFeed:
 class TorchInference:
     """Answers by the torch engine; the model's name is the native engine's."""
 
-    def __init__(self, model_id: ModelId, stream: AnswerStream, top_k: int) -> None:
-        """``stream`` gives ``top_k`` candidates of each token."""
+    def __init__(self, model_id: ModelId, stream: AnswerStream, top_k: int, device: str) -> None:
+        """``stream`` gives ``top_k`` candidates of each token, and runs on ``device``."""
         self._model_id = model_id
+        self._device = device
         self._stream = stream
         self._top_k = top_k
         self.feed = TorchFeed(stream)
@@ -72,7 +73,7 @@ class TorchInference:
         wanted = Wanted(device, puzzle.input_tokens, puzzle.max_answer, puzzle.top_k, threads)
         # The engine first: it is refused sooner than the weights are committed to for a name.
         stream = open_stream(folder, model.native, wanted)
-        return cls(model.model_id, stream, puzzle.top_k)
+        return cls(model.model_id, stream, puzzle.top_k, device)
 
     @property
     def model_id(self) -> ModelId:
@@ -80,7 +81,8 @@ class TorchInference:
         return self._model_id
 
     def use_threads(self, threads: int) -> None:
-        """Nothing: a graphics card has its own, and a stream on a processor those it began with."""
+        """Answer with so many threads, at least 1, from now on; a graphics card has its own."""
+        use_threads(self._device, threads)
 
     def answer(
         self, inputs: Sequence[tuple[int, ...]], max_answer: int, top_k: int

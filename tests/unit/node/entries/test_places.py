@@ -4,10 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from esper.node.entries.crew import ProcessCrew, Threads
 from esper.node.entries.places import BANK_FILE, EntryPlaces, Place
 from esper.node.workers.loadable import Loadable
-from esper.node.workers.worker_process import WorkerSettings
+from esper.node.workers.threads import ThreadsError
+from esper.node.workers.worker_process import EngineChoice, WorkerSettings
 from esper.primitives.ids import ModelId
 from tests.support.node.rotation_world import NEW_ONE, OLD_ONE
 
@@ -85,6 +88,26 @@ def test_processes_are_made_for_their_entry_with_the_threads_of_now() -> None:
     crew.use_threads(4, None)
     crew.workers(OLD_ONE)
     assert [one.threads for one in made] == [4, 5, 5]
+
+
+def test_a_search_on_a_card_takes_no_threads() -> None:
+    made: list[WorkerSettings] = []
+
+    def make(settings: WorkerSettings) -> Any:
+        made.append(settings)
+        return settings
+
+    places = EntryPlaces(OLD_ONE.model, MODEL, BANK)
+    card = EngineChoice("torch", "cuda:1")
+    crew = ProcessCrew("regtest", places, Threads(2, 3), make, make, card)
+    with pytest.raises(ThreadsError, match=r"a search on cuda:1, which has its own.*--prove"):
+        crew.use_threads(4, 5)
+    crew.workers(OLD_ONE)
+    assert [one.threads for one in made] == [2, 3, 3]
+    crew.use_threads(None, 5)
+    ProcessCrew(
+        "regtest", places, Threads(2, 3), make, make, EngineChoice("torch", "cpu")
+    ).use_threads(4, None)
 
 
 def test_what_workers_load_does_not_depend_on_omega() -> None:

@@ -115,6 +115,22 @@ def test_who_is_chosen_over_the_life_of_an_activation() -> None:
     lives(test)
 
 
+def test_numbers_are_no_greater_than_there_are_entries_at_one_time() -> None:
+    async def test(room: Room) -> None:
+        def numbers() -> dict[Loadable, int]:
+            return {entry: one.number for entry, one in room.room.loaded.items()}
+
+        await room.look(ACTIVE - 1)
+        assert numbers() == {OLD_ONE: 1, NEW_ONE: 2}
+        await room.look(SETTLED)
+        # One that stays keeps its own; whoever comes has the first that is free.
+        assert numbers() == {NEW_ONE: 2}
+        await room.look(1)
+        assert numbers() == {OLD_ONE: 1}
+
+    lives(test)
+
+
 def test_a_branch_without_the_activation_is_mined_at_once() -> None:
     async def test(room: Room) -> None:
         await room.look(ACTIVE - 1)

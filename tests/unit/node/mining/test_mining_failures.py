@@ -17,6 +17,7 @@ from esper.node.mining.mining_news import TELL_EVERY_S
 from esper.node.mining.mining_service import REFRESH_S
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
+from esper.node.workers.worker_slot import WorkerSlot
 from esper.primitives.errors.audit_errors import AuditProofViolation, RehearsalViolation
 from esper.primitives.errors.header_errors import ModelViolation
 from esper.primitives.errors.rule_violation import RuleViolation
@@ -69,6 +70,9 @@ def test_a_searcher_that_dies_is_started_again(
 
 def test_a_searcher_that_cannot_begin_ends_the_node(datadir: Path) -> None:
     class Unfit:
+        def __init__(self) -> None:
+            self.slot = WorkerSlot()
+
         async def run(
             self,
             events: trio.MemorySendChannel[Found | Progress],

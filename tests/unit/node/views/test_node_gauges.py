@@ -13,13 +13,8 @@ from esper.node.views.gauges.store_gauge import KEPT_MS, StoreGauge
 from esper.node.views.sync_state import SyncState
 from esper.primitives.units import UNITS_PER_ESP
 from esper.storage.store_options import StoreOptions
+from tests.support.node.loop_watches import LateWatch
 from tests.support.node.node_world import go, node_world, running
-
-
-class LateWatch:
-    """Its last turn was late."""
-
-    lag_ms = 1500
 
 
 def test_a_miner_in_numbers(datadir: Path) -> None:

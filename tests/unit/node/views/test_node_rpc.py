@@ -145,6 +145,7 @@ REFUSALS: list[tuple[Method[Any, Any], s.Request, int, str]] = [
 
 MINERS: list[tuple[Method[Any, Any], s.Request]] = [
     (m.GET_MINING, s.NoParams()),
+    (m.GET_WORKERS, s.NoParams()),
     (m.PAUSE_MINING, s.NoParams()),
     (m.RESUME_MINING, s.NoParams()),
     (m.SET_THREADS, s.ThreadsParams(threads=1)),

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 import trio
 
+from esper.node.workers.threads import ThreadsError
 from esper.primitives.networks import DEVNET
 from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
+from tests.support.node.fake_workers import OneCrew
 from tests.support.node.node_world import go, node_params, node_world, rest, running
 from tests.support.node.rpc_asking import refusal, text
 from tests.support.vm_world import BOB, MINER
@@ -30,6 +33,27 @@ def test_mining_is_shown_and_steered(datadir: Path) -> None:
             assert (shown.threads, shown.prove_threads) == (1, 3)
             await world.ask(m.STOP)
             assert world.stops == [True]
+
+    go(main)
+
+
+def test_threads_that_do_not_matter_are_refused_before_anything_is_changed(
+    datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(crew: OneCrew, search: int | None, prove: int | None) -> None:
+        raise ThreadsError("do not matter to a search on cuda")
+
+    monkeypatch.setattr(OneCrew, "use_threads", refuse)
+
+    async def main() -> None:
+        async with node_world(datadir) as world, running(world):
+            asked = s.ThreadsParams(threads=1, prove_threads=1)
+            error = await refusal(world.ask(m.SET_THREADS, asked))
+            assert error.code == e.INVALID_PARAMS
+            assert error.message == "threads do not matter to a search on cuda"
+            shown = await world.ask(m.GET_MINING)
+            assert (shown.threads, shown.prove_threads) == (2, 3)
+            assert (world.searcher.threads, world.prover.threads) == ([], [])
 
     go(main)
 

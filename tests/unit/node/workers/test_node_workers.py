@@ -29,6 +29,7 @@ from esper.node.workers.process_searcher import ProcessSearcher
 from esper.node.workers.search import SearchJob, Ticket
 from esper.node.workers.worker_messages import Found, Progress, Unfit, read_message
 from esper.node.workers.worker_process import WorkerError, WorkerSettings
+from esper.node.workers.worker_slot import WorkerState
 from esper.primitives.errors.work_errors import (
     ProofEncodingViolation,
     ProofViolation,
@@ -190,6 +191,11 @@ def test_a_prover_that_is_killed_or_given_up_is_followed_by_another(ticket: Tick
                 nursery.start_soon(kill_soon, first)
                 with pytest.raises(WorkerError, match=r"status -9 \(killed, as"):
                     await proving.prove_work(ticket.claim)
+            lost = proving.slot.standing()
+            assert (lost.state, lost.pid, lost.proofs) == (WorkerState.NONE, 0, 0)
+            assert lost.lost is not None
+            assert "status -9" in lost.lost.why
+            assert lost.busy_ms > 0
             # The pool's size is fixed at the start of a process.
             await proving.use_threads(2)
             [said] = await proving.answer([CALL])
@@ -197,6 +203,8 @@ def test_a_prover_that_is_killed_or_given_up_is_followed_by_another(ticket: Tick
             second = only_child(before)
             assert second != first
             assert threads_of(second) == "2"
+            again = proving.slot.standing()
+            assert (again.state, again.pid, again.restarts) == (WorkerState.IDLE, second, 1)
             # A proof that nobody waits for ends with its process, at once.
             began = time.monotonic()
             with trio.move_on_after(0.05) as scope:
@@ -204,6 +212,11 @@ def test_a_prover_that_is_killed_or_given_up_is_followed_by_another(ticket: Tick
             assert scope.cancelled_caught
             assert time.monotonic() - began < 2
             assert not is_running(second)
+            # Nobody is at fault: the one that was killed is still the last that was lost.
+            ended = proving.slot.standing()
+            assert ended.state is WorkerState.NONE
+            assert ended.lost is not None
+            assert "status -9" in ended.lost.why
             assert children() <= before
             assert await proving.answer([CALL]) == [said]
         assert children() <= before
@@ -239,11 +252,24 @@ def test_a_searcher_that_is_killed_can_be_started_again() -> None:
             await search_until_killed()
         assert group.value.subgroup(WorkerError) is not None
         assert children() <= before
+        lost = searcher.slot.standing()
+        assert lost.state is WorkerState.NONE
+        assert lost.lost is not None
+        assert "status -9" in lost.lost.why
+        assert lost.attempts > 0
         async with searching(searcher) as events:
             # What was said about its threads still holds.
             assert threads_of(only_child(before)) == "2"
+            assert searcher.slot.standing().pid == only_child(before)
+            searcher.search(never(job))
+            await events.receive()
+            busy = searcher.slot.standing()
+            assert (busy.state, busy.in_hand, busy.restarts) == (WorkerState.BUSY, "block 1", 1)
             searcher.search(job)
             assert (await next_ticket(events)).number == 3
+            # It waits for its next job.
+            assert searcher.slot.standing().state is WorkerState.IDLE
+        assert searcher.slot.standing().state is WorkerState.NONE
 
     trio.run(main)
 
@@ -254,6 +280,9 @@ def test_a_worker_without_a_model_says_why(tmp_path: Path) -> None:
         proving = ProcessProver(replace(SETTINGS, model=tmp_path))
         with pytest.raises(WorkerError, match=str(tmp_path)):
             await proving.start()
+        lost = proving.slot.standing().lost
+        assert lost is not None
+        assert str(tmp_path) in lost.why
         assert children() <= before
 
     trio.run(main)

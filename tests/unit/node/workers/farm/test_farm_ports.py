@@ -27,6 +27,7 @@ from esper.node.workers.farm.worker_spec import Role
 from esper.node.workers.search import SearchJob, Ticket, TicketSearch
 from esper.node.workers.worker_messages import Found, Progress
 from esper.node.workers.worker_process import WorkerError
+from esper.node.workers.worker_slot import WorkerSlot
 from esper.primitives.ids import Txid
 from esper.vm.llm_call import LlmCall
 from tests.support.fake_work import (
@@ -53,6 +54,7 @@ class OwnSearch:
         self.jobs: list[SearchJob | None] = []
         self.events: trio.MemorySendChannel[Found | Progress] | None = None
         self.fails = trio.Event()
+        self.slot = WorkerSlot()
 
     async def run(
         self,
@@ -276,7 +278,7 @@ def test_what_all_workers_did_is_told_as_one_speed(drivers: Drivers) -> None:
         assert sum(one.attempts for one in told) == 1000
         assert sum(one.tokens for one in told) == 14_000
         assert sum(one.ms for one in told) == pytest.approx(10_000, abs=600)
-        assert played.farm.workers[workers[0]].attempts == 500
+        assert played.farm.workers[workers[0]].slot.standing().attempts == 500
 
     play(drivers, story)
 
@@ -351,7 +353,7 @@ def test_proofs_are_the_farms_and_hold(drivers: Drivers) -> None:
         assert played.own_prover.asked == ["answer"]
         assert group == await played.own_prover.prove_calls(calls, b"p" * 33, PARAMS.calls)
         assert lane == await played.own_prover.prove_lane(calls[0], b"s" * 33, PARAMS.calls)
-        assert sum(one.proofs for one in played.farm.workers.values()) == 3
+        assert sum(one.slot.standing().proofs for one in played.farm.workers.values()) == 3
 
     play(drivers, story)
 

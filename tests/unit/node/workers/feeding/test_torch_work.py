@@ -78,6 +78,22 @@ def test_answers_are_the_native_engine_s(native: LoadedModel) -> None:
         engine.answer(inputs, most, top_k + 1)
 
 
+def test_a_stream_on_a_processor_computes_with_the_threads_it_is_told(native: LoadedModel) -> None:
+    import torch
+
+    engine = TorchInference.open(MODEL, native, "cpu", REGTEST.puzzle, threads=1)
+    assert torch.get_num_threads() == 1
+    most, top_k = REGTEST.puzzle.max_answer, REGTEST.puzzle.top_k
+    inputs = [tuple(native.encode("Once upon a time"))]
+    alone = engine.answer(inputs, most, top_k)
+    engine.use_threads(2)
+    assert torch.get_num_threads() == 2
+    assert engine.answer(inputs, most, top_k) == alone
+    # What a card computes with is the card's.
+    TorchInference(engine.model_id, engine.feed._stream, top_k, "cuda:1").use_threads(1)
+    assert torch.get_num_threads() == 2
+
+
 def test_a_searching_process_finds_what_the_native_prover_proves(native: LoadedModel) -> None:
     async def find() -> Ticket:
         searcher = ProcessSearcher(TORCH)
