@@ -27,7 +27,7 @@ BEACON_BYTES: Final = 32
 
 
 def check_beat_window(slot: int, height: int, drawn_at: int, params: MarketParameters) -> None:
-    """A Beat stands in its slot, a few blocks behind the drawn height. Raises BeatWindowViolation."""
+    """It stands in its slot, soon after the drawn height. Raises BeatWindowViolation."""
     if slot != slot_of(height, params) or not is_beat_height(height, drawn_at, params):
         raise BeatWindowViolation(height, slot, drawn_at + 1, drawn_at + params.answer_blocks)
 
