@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,4 +105,4 @@ def test_an_answer_more_never_costs_its_provider(amount: int, draws: int, parts:
         split(amount, 0, draws, lost, shares, routed=True).provider for lost in range(draws + 1)
     ]
     # What was rounded down for each auditor may differ by less than a unit a draw.
-    assert all(one >= other - draws for one, other in zip(kept, kept[1:], strict=False))
+    assert all(one >= other - draws for one, other in pairwise(kept))
