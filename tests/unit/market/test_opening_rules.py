@@ -89,7 +89,9 @@ def test_a_record_of_something_else(change: dict[str, bytes]) -> None:
 
 def test_a_record_that_the_payer_did_not_acknowledge() -> None:
     words = "acknowledged another record for this turn"
-    refused(words, opening=replace(HONEST, record=replace(HONEST.record, t1=HONEST.record.t1 + 1)))
+    changed = replace(HONEST, record=replace(HONEST.record, t1=HONEST.record.t1 + 1))
+    with pytest.raises(e.OpeningViolation, match=words):
+        check(changed)
     refused(words, opening=replace(HONEST, acked=HONEST.acked[:-1]))
     refused(words, opening=replace(HONEST, acked=(*HONEST.acked, bytes(64))))
     refused(words, opening=replace(HONEST, acked=ack_path(SESSION.digests, 22)))
@@ -98,7 +100,8 @@ def test_a_record_that_the_payer_did_not_acknowledge() -> None:
 
 def test_a_turn_outside_the_claim() -> None:
     later = replace(OPENED, claim=replace(OPENED.claim, first=24))
-    refused("turn 23, must be from 24 to 39", opened=later)
+    with pytest.raises(e.OpeningViolation, match="turn 23, must be from 24 to 39"):
+        check(opened=later)
 
 
 def test_a_record_costs_what_its_tokens_do() -> None:
@@ -128,7 +131,8 @@ def test_the_verifier_that_the_status_names_said_so() -> None:
     refused(words, status=S.FIRST, roots=lambda name, slot: ROOT)
     refused(words, opening=replace(HONEST, index=HONEST.index - 1))
     refused(words, opening=replace(HONEST, path=replace(HONEST.path, leaves=4)))
-    refused(words, roots=lambda name, slot: None)
+    with pytest.raises(e.OpeningViolation, match=words):
+        check(roots=lambda name, slot: None)
     other, _ = verifier_beat(SECOND.provider, SESSION.records[22])
     refused(words, roots=lambda name, slot: other.root)
 

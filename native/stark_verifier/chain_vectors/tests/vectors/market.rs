@@ -376,11 +376,11 @@ fn splits() {
         let get = |name: &str| number(&vector[name]);
         let [amount, draws, unanswered] = ["amount", "draws", "unanswered"].map(get);
         let shares: Vec<_> = list(&vector["shares"]).iter().map(number).collect();
-        let part = if draws == 0 { 0 } else { amount * unanswered / draws };
+        let part = (amount * unanswered).checked_div(draws).unwrap_or(0);
         let lost = part.min(amount - part);
         let rest = amount - part - lost;
         let [burned, router, auditors, maker] = [0, 1, 2, 3].map(|at| rest * shares[at] / 1000);
-        let auditor = if draws == 0 { 0 } else { auditors / draws };
+        let auditor = auditors.checked_div(draws).unwrap_or(0);
         let (to_router, more) = if get("routed") == 1 { (router, 0) } else { (0, router) };
         let unearned = if get("private") == 1 { auditors } else { auditor * unanswered };
         assert_eq!(get("payer"), part + unearned);
