@@ -19,7 +19,7 @@ from esper.market.records.record import MarketRecord
 from esper.market.records.report import ReplayReport
 from esper.market.records.statuses import DrawStatus
 from esper.market.records.windows import seal
-from esper.primitives.errors.market_errors import OpeningViolation
+from esper.primitives.errors.market_errors import DrawOpeningViolation
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,17 @@ def check_opening(
     """An opening shows that draw ``at`` was answered by the verifier that the status names.
 
     ``root_of`` gives the root of a provider's Beat of a slot, None without one. Raises
-    OpeningViolation.
+    DrawOpeningViolation.
     """
     _check_record(opened, at, draw, opening)
     record = opening.record
     if seal(opening.salt, opening.trace) != record.seal:
-        raise OpeningViolation(at, "the seal is not the trace's")
+        raise DrawOpeningViolation(at, "the seal is not the trace's")
     verifier = draw.verifier(status)
     if verifier is None:
-        raise OpeningViolation(at, "nobody is said to have answered it")
+        raise DrawOpeningViolation(at, "nobody is said to have answered it")
     if not opened.slot < opening.beat <= opened.slot + REPORT_SLOTS:
-        raise OpeningViolation(
+        raise DrawOpeningViolation(
             at,
             f"the report is of slot {opening.beat}, must be from {opened.slot + 1} to "
             f"{opened.slot + REPORT_SLOTS}",
@@ -72,29 +72,29 @@ def check_opening(
     report = ReplayReport(opened.genesis_hash, verifier.provider, record.digest, opening.trace)
     root = root_of(verifier.provider, opening.beat)
     if root is None or not is_report(root, opening.index, report.digest, opening.path):
-        raise OpeningViolation(at, "the verifier's Beat holds no such report")
+        raise DrawOpeningViolation(at, "the verifier's Beat holds no such report")
 
 
 def _check_record(opened: OpenedClaim, at: int, draw: Draw, opening: DrawOpening) -> None:
     record, claim = opening.record, opened.claim
     _check_named(opened, at, record)
     if not claim.first <= record.turn < claim.turn:
-        raise OpeningViolation(
+        raise DrawOpeningViolation(
             at, f"turn {record.turn}, must be from {claim.first} to {claim.turn - 1}"
         )
     if not is_acknowledged(claim.acks, claim.turn, record.turn, record.digest, opening.acked):
-        raise OpeningViolation(at, "the payer acknowledged another record for this turn")
+        raise DrawOpeningViolation(at, "the payer acknowledged another record for this turn")
     if not record.before <= draw.amount < record.spent:
-        raise OpeningViolation(at, f"the record does not hold the drawn unit {draw.amount}")
+        raise DrawOpeningViolation(at, f"the record does not hold the drawn unit {draw.amount}")
     cost = reply_cost(opened.price_in, opened.price_out, record.prompt_tokens, record.answer_tokens)
     if record.spent - record.before != cost:
-        raise OpeningViolation(
+        raise DrawOpeningViolation(
             at, f"the record costs {record.spent - record.before} units, its tokens {cost}"
         )
     if record.slot > opened.slot:
-        raise OpeningViolation(at, f"the record is of slot {record.slot}, which is later")
+        raise DrawOpeningViolation(at, f"the record is of slot {record.slot}, which is later")
     if opened.slot_before is not None and record.slot <= opened.slot_before:
-        raise OpeningViolation(
+        raise DrawOpeningViolation(
             at, f"the record is of slot {record.slot}, and was to be claimed in a Beat before"
         )
 
@@ -103,4 +103,4 @@ def _check_named(opened: OpenedClaim, at: int, record: MarketRecord) -> None:
     told = (record.genesis_hash, record.session, record.provider, record.model_id)
     claim = opened.claim
     if told != (opened.genesis_hash, claim.session, opened.provider, opened.model_id):
-        raise OpeningViolation(at, "the record is of another session, provider, model or network")
+        raise DrawOpeningViolation(at, "the record is of another session, provider, model or network")

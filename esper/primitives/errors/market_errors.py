@@ -121,7 +121,7 @@ class VoidViolation(MarketViolation):
 
 
 @dataclass(eq=False)
-class OpeningViolation(MarketViolation):
+class DrawOpeningViolation(MarketViolation):
     """A draw that is said to be answered, and is not shown to be."""
 
     draw: int

@@ -42,7 +42,7 @@ def check(
 
 
 def refused(words: str, **changed: object) -> None:
-    with pytest.raises(e.OpeningViolation, match=words):
+    with pytest.raises(e.DrawOpeningViolation, match=words):
         check(**changed)  # type: ignore[arg-type]
 
 
@@ -90,7 +90,7 @@ def test_a_record_of_something_else(change: dict[str, bytes]) -> None:
 def test_a_record_that_the_payer_did_not_acknowledge() -> None:
     words = "acknowledged another record for this turn"
     changed = replace(HONEST, record=replace(HONEST.record, t1=HONEST.record.t1 + 1))
-    with pytest.raises(e.OpeningViolation, match=words):
+    with pytest.raises(e.DrawOpeningViolation, match=words):
         check(changed)
     refused(words, opening=replace(HONEST, acked=HONEST.acked[:-1]))
     refused(words, opening=replace(HONEST, acked=(*HONEST.acked, bytes(64))))
@@ -100,7 +100,7 @@ def test_a_record_that_the_payer_did_not_acknowledge() -> None:
 
 def test_a_turn_outside_the_claim() -> None:
     later = replace(OPENED, claim=replace(OPENED.claim, first=24))
-    with pytest.raises(e.OpeningViolation, match="turn 23, must be from 24 to 39"):
+    with pytest.raises(e.DrawOpeningViolation, match="turn 23, must be from 24 to 39"):
         check(opened=later)
 
 
@@ -131,7 +131,7 @@ def test_the_verifier_that_the_status_names_said_so() -> None:
     refused(words, status=S.FIRST, roots=lambda name, slot: ROOT)
     refused(words, opening=replace(HONEST, index=HONEST.index - 1))
     refused(words, opening=replace(HONEST, path=replace(HONEST.path, leaves=4)))
-    with pytest.raises(e.OpeningViolation, match=words):
+    with pytest.raises(e.DrawOpeningViolation, match=words):
         check(roots=lambda name, slot: None)
     other, _ = verifier_beat(SECOND.provider, SESSION.records[22])
     refused(words, roots=lambda name, slot: other.root)
