@@ -20,13 +20,11 @@ TAG_SIGNED: Final = make_tag("esper/market/request/v1")
 REQUEST_VERSION: Final = 1
 REQUEST_LIMIT: Final = 512
 """Bytes of a request, at most."""
-MOST_STARS: Final = 10
-"""The best rating; 0 says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarketRequest:
-    """One turn of a session. Raises ValueError for a rating above MOST_STARS."""
+    """One turn of a session."""
 
     genesis_hash: bytes
     """64 bytes: which network."""
@@ -47,11 +45,7 @@ class MarketRequest:
     expiry: int
     """Height after which no answer is wanted; 0 in a session's last one."""
     rating: int
-    """What the payer thinks of the provider, 1 to MOST_STARS; 0 for nothing."""
-
-    def __post_init__(self) -> None:
-        if self.rating > MOST_STARS:
-            raise ValueError(f"rating {self.rating}, must be 0 to {MOST_STARS}")
+    """What the payer thinks of the provider, 1 to 15; 0 for nothing."""
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""

@@ -103,4 +103,6 @@ def _check_named(opened: OpenedClaim, at: int, record: MarketRecord) -> None:
     told = (record.genesis_hash, record.session, record.provider, record.model_id)
     claim = opened.claim
     if told != (opened.genesis_hash, claim.session, opened.provider, opened.model_id):
-        raise DrawOpeningViolation(at, "the record is of another session, provider, model or network")
+        raise DrawOpeningViolation(
+            at, "the record is another session's, provider's, model's or network's"
+        )

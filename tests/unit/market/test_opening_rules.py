@@ -82,7 +82,7 @@ def test_both_ends_of_what_a_record_costs(turn: int) -> None:
 )
 def test_a_record_of_something_else(change: dict[str, bytes]) -> None:
     refused(
-        "another session, provider, model or network",
+        "another session's, provider's, model's or network's",
         opening=replace(HONEST, record=replace(HONEST.record, **change)),  # type: ignore[arg-type]
     )
 
