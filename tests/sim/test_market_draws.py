@@ -1,5 +1,6 @@
 """When cheating, lying and silence pay, by the market's own draws and splits."""
 
+from fractions import Fraction
 from math import comb
 
 import pytest
@@ -24,7 +25,7 @@ def test_many_draws_are_no_weaker_than_two() -> None:
 
 def test_cheating_alone_earns_nothing() -> None:
     for draws in sim.DRAWS:
-        assert sim.cheating(draws, sim.Fraction(0)) == 0
+        assert sim.cheating(draws, Fraction(0)) == 0
 
 
 def test_a_lie_about_one_draw_brings_what_the_truth_does_and_about_more_it_brings_more() -> None:
@@ -32,8 +33,8 @@ def test_a_lie_about_one_draw_brings_what_the_truth_does_and_about_more_it_bring
         honest = sim.earned(16, lost)
         lied = sim.told(16, 16 - lost, lost)
         # (K - j)(K - j - 1) - (K - 2j)(K - 1) = j (j - 1)
-        gain = sim.earned(16, 0) * sim.Fraction(lost * (lost - 1), 16 * 15)
-        assert abs(lied - honest - gain) < sim.Fraction(1, 10**5)
+        gain = sim.earned(16, 0) * Fraction(lost * (lost - 1), 16 * 15)
+        assert abs(lied - honest - gain) < Fraction(1, 10**5)
 
 
 def test_with_one_or_two_draws_a_lie_is_always_found() -> None:

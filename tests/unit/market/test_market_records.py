@@ -61,7 +61,7 @@ def test_a_record_may_begin_and_end_at_once() -> None:
 
 
 @pytest.mark.parametrize("changed", [{"first": 4}, {"paid_from": SETTLED.claim.paid_to + 1}])
-def test_claims_that_end_before_they_begin(changed: dict[str, int]) -> None:
+def test_claims_that_end_before_they_begin(changed: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must not exceed"):
         replace(SETTLED.claim, **changed)
 
