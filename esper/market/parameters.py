@@ -13,6 +13,8 @@ BEACON_BLOCKS: Final = 4096
 KEPT_SLOTS: Final = 10
 """Slots whose Beats a provider's record keeps: of a claim, the one before it, and those up to the
 last in which it may be settled."""
+REPORT_SLOTS: Final = 2
+"""Slots behind a claim's own in whose Beats reports on it stand."""
 BEACON_SPARE: Final = 16
 """Blocks of one record of beacons, which is overwritten as a whole."""
 
@@ -129,9 +131,6 @@ class MarketParameters:
         """Blocks at the beginning of a slot of which one is drawn."""
         return self.slot_blocks - self.answer_blocks
 
-
-REPORT_SLOTS: Final = 2
-"""Slots behind a claim's own in whose Beats reports on it stand."""
 
 MAINNET_MARKET: Final = MarketParameters(
     # 3.7 hours, and 11 minutes.
