@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from esper.primitives.hashing import make_tag
-from esper.primitives.mmr import Mmr, MmrProof, peak_places, sibling_places, verify_proof
+from esper.primitives.mmr import Mmr, MmrProof, sibling_places, verify_proof
 
 TAG_ACKS: Final = make_tag("esper/market/acks/v1")
 MAX_ACK_PATH: Final = 62
@@ -29,13 +29,8 @@ def is_acknowledged(
 
     False for a turn that is not below ``count`` and for a path of another length; never raises.
     """
-    if not 0 <= turn < count or len(path) != ack_path_length(turn, count):
+    if not 0 <= turn < count:
         return False
     siblings = len(sibling_places(turn, count))
     proof = MmrProof(turn, tuple(path[:siblings]), tuple(path[siblings:]))
     return verify_proof(TAG_ACKS, acks, count, record_digest, proof)
-
-
-def ack_path_length(turn: int, count: int) -> int:
-    """Hashes of the path of a turn among ``count`` replies. Raises IndexError for no such turn."""
-    return len(sibling_places(turn, count)) + len(peak_places(count)) - 1

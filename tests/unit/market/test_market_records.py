@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from esper.dao.promise import decode_promise
-from esper.market.records.acks import ack_path_length, acks_root, is_acknowledged
+from esper.market.records.acks import MAX_ACK_PATH, acks_root, is_acknowledged
 from esper.market.records.claim import decode_claim
 from esper.market.records.digests import digest
 from esper.market.records.offer import MarketOffer, OfferAttribute
@@ -23,7 +23,15 @@ from esper.market.records.windows import (
 )
 from esper.primitives.codec import CodecError
 from esper.primitives.work_outputs import Candidate
-from tests.support.market_world import KEY, SESSION, grown, pattern, record_of, settled_session
+from tests.support.market_world import (
+    KEY,
+    SESSION,
+    ack_path,
+    grown,
+    pattern,
+    record_of,
+    settled_session,
+)
 from tests.support.receipt_world import promise_receipt
 
 RECORD = record_of(23)
@@ -160,10 +168,13 @@ def test_acknowledged_turns(count: int) -> None:
     root = acks_root(grown(digests)[0])
     for turn in (-1, count, count + 1):
         assert not is_acknowledged(root, count, turn, digests[0], ())
-    # Another number of replies has another root, whatever path is shown.
+    # Another number of replies has another root, and a path has one length.
+    path = ack_path(digests, 0)
+    assert is_acknowledged(root, count, 0, digests[0], path)
     for other in (count - 1, count + 1):
-        path = (bytes(64),) * (ack_path_length(0, other) if other else 0)
         assert not is_acknowledged(root, other, 0, digests[0], path)
+    for bad in (path[1:], (*path, bytes(64)), (bytes(64),) * MAX_ACK_PATH):
+        assert bad == path or not is_acknowledged(root, count, 0, digests[0], bad)
 
 
 def test_records_of_different_kinds_have_different_digests() -> None:
