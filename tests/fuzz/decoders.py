@@ -41,6 +41,11 @@ from esper.gateway.requests.asked import Endpoint
 from esper.gateway.requests.reading import read_request
 from esper.gateway.service.desks.ollama_models import read_name
 from esper.gateway.service.desks.receipts import read_price
+from esper.market import load as market_load
+from esper.market.records import claim, offer, opening, statuses, windows
+from esper.market.records import record as market_record
+from esper.market.records import report as replay_report
+from esper.market.records import request as market_request
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
 from esper.model.benchmarks import suite_file
@@ -132,6 +137,7 @@ LAYERS = (
     "primitives",
     "crypto",
     "dao",
+    "market",
     "vm",
     "consensus",
     "storage",
@@ -393,6 +399,12 @@ def hidden_vector(name: str) -> bytes:
     return bytes.fromhex(json.loads(path.read_bytes())[name][0]["bytes"])
 
 
+def market_vector(name: str) -> bytes:
+    """The first golden vector of a part of the market."""
+    path = Path(__file__).parents[1] / "vectors" / "market.json"
+    return bytes.fromhex(json.loads(path.read_bytes())[name][0]["bytes"])
+
+
 def receipt_promise() -> bytes:
     """The record of a promise."""
     found = promise_receipt().instant
@@ -453,6 +465,13 @@ def table() -> tuple[Decoder, ...]:
                 "dao.benchmarks.item_proof.SUITE": benchmark_vector("suites"),
                 "dao.benchmarks.item_proof.ITEM_PROOF": benchmark_vector("proofs"),
                 "dao.entry_records.TIER": encode(TIER, genesis_registry(PARAMS).tiers[0]),
+                "market.load.LOAD_OPENING": market_vector("load_openings"),
+                "market.records.claim.SESSION_CLAIM": market_vector("claims"),
+                "market.records.offer.MARKET_OFFER": market_vector("offers"),
+                "market.records.opening.DRAW_OPENING": market_vector("openings"),
+                "market.records.opening.SHOWN_CLAIM": market_vector("shown_claims"),
+                "market.records.record.MARKET_RECORD": market_vector("records"),
+                "market.records.windows.TRACE_WINDOW": encode(windows.TRACE_WINDOW, windows.TraceWindow(0, (), ())),
                 "model.benchmarks.suite_file.SUITE_FILE": suite_example(),
                 "model.package.manifest.MANIFEST": package_manifest().to_bytes(),
                 "node.workers.farm.driver.begin_records.BEGUN": farm_bytes.BEGUN,
@@ -473,6 +492,16 @@ def table() -> tuple[Decoder, ...]:
         Decoder("dao.hidden.hidden_set.read_set", hidden_set.read_set, (CodecError,), hidden_vector("sets"), hidden_set.set_bytes),
         Decoder("dao.hidden.hidden_set.read_withdrawal", hidden_set.read_withdrawal, (CodecError,), hidden_vector("withdrawals"), hidden_set.withdrawal_bytes),
         Decoder("dao.hidden.openings.read_hidden_proof", openings.read_hidden_proof, (CodecError,), hidden_vector("proofs"), openings.hidden_proof_bytes),
+        Decoder("market.load.read_load", market_load.read_load, (CodecError,), market_vector("load_openings"), partial(encode, market_load.LOAD_OPENING)),
+        Decoder("market.records.claim.decode_claim", claim.decode_claim, (CodecError,), market_vector("claims"), claim.SessionClaim.to_bytes),
+        Decoder("market.records.offer.decode_offer", offer.decode_offer, (CodecError,), market_vector("offers"), partial(encode, offer.MARKET_OFFER)),
+        Decoder("market.records.opening.decode_opening", opening.decode_opening, (CodecError,), market_vector("openings"), partial(encode, opening.DRAW_OPENING)),
+        Decoder("market.records.opening.decode_shown_claim", opening.decode_shown_claim, (CodecError,), market_vector("shown_claims"), partial(encode, opening.SHOWN_CLAIM)),
+        Decoder("market.records.record.decode_record", market_record.decode_record, (CodecError,), market_vector("records"), market_record.MarketRecord.to_bytes),
+        Decoder("market.records.report.decode_report", replay_report.decode_report, (CodecError,), market_vector("reports"), replay_report.ReplayReport.to_bytes),
+        Decoder("market.records.request.decode_request", market_request.decode_request, (CodecError,), market_vector("requests"), market_request.MarketRequest.to_bytes),
+        Decoder("market.records.statuses.read_statuses", lambda b: statuses.read_statuses(b, 7), (CodecError,), bytes((0b00_10_01_11, 0b00_01_00_10)), statuses.statuses_bytes),
+        Decoder("market.records.windows.read_trace_window", windows.read_trace_window, (CodecError,), encode(windows.TRACE_WINDOW, windows.TraceWindow(0, (), ())), partial(encode, windows.TRACE_WINDOW)),
         Decoder("node.workers.farm.found_record.decode_found", found_record.decode_found, (CodecError,), found_record.found_bytes(found_record.FoundRecord(7, 8, 9, mined.body.outputs.answers)), found_record.found_bytes),
         Decoder("node.workers.farm.link_messages.decode_link", link_messages.decode_link, (CodecError,), farm_bytes.LINK, link_messages.link_bytes),
         Decoder("node.workers.farm.work_records.decode_told", work_records.decode_told, (CodecError,), farm_bytes.TOLD, work_records.told_bytes),

@@ -14,6 +14,7 @@ import pytest
 import esper.consensus
 import esper.crypto
 import esper.dao
+import esper.market
 import esper.p2p.wire
 import esper.primitives
 import esper.receipts
@@ -25,7 +26,7 @@ from esper.vm.transaction import wire_form
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "vectors"
 PACKAGES = (
-    *(esper.consensus, esper.vm, esper.dao, esper.crypto, esper.primitives),
+    *(esper.consensus, esper.vm, esper.market, esper.dao, esper.crypto, esper.primitives),
     *(esper.p2p.wire, esper.receipts),
 )
 
@@ -46,6 +47,11 @@ HELD_BY = {
     "envelopes.json": ("tx/id", "tx/sign", "tx/witness-id"),
     "commitment.json": ("merkle/leaf/v2", "merkle/node/v2"),
     "hidden.json": ("dao/auto", "hidden", "hidden/draw", "hidden/set"),
+    "market.json": (
+        *("market/acks", "market/answer", "market/beat", "market/digest", "market/draw"),
+        *("market/load", "market/load/pick", "market/loads", "market/pick", "market/prompt"),
+        *("market/request", "market/seal", "market/slot", "market/trace"),
+    ),
     "merkle.json": ("merkle/leaf", "merkle/node", "merkle/root"),
     "model_id_tiny.json": ("model/id", "model/integers"),
     "promises.json": ("receipt/request", "receipt/sign"),

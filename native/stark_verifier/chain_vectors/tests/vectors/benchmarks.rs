@@ -21,7 +21,7 @@ const SUITE: Fields = &[
 pub const ITEM: Fields =
     &[("prompt", IDS), ("limit", Number), ("choices", IDS), ("marker", IDS), ("expected", List(&IDS))];
 const REPORT_BODY: Fields = &[("proposal", Bytes), ("suite", Number), ("bits", Bytes)];
-const CANDIDATE: Form = Record(&[("token", Number), ("logit", Signed)]);
+pub const CANDIDATE: Form = Record(&[("token", Number), ("logit", Signed)]);
 const LISTED: Form = List(&CANDIDATE);
 pub const ANSWER: Form = Record(&[("tokens", IDS), ("lists", List(&LISTED))]);
 const ITEM_PROOF: Fields = &[

@@ -23,18 +23,33 @@ pub fn stretched(name: &str, parts: &[&[u8]]) -> [u8; 64] {
     bytes
 }
 
-/// Integers below `bound` without end: big-endian words of XOF, those above the last multiple left out.
+/// XOF, read word by word.
+pub struct Stream(Xof);
+
+impl Stream {
+    pub fn new(name: &str, parts: &[&[u8]]) -> Self {
+        Self(Xof::new(tag(name), parts))
+    }
+
+    /// An integer below `bound`: of big-endian words those above the last multiple are left out.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        let all = 1u128 << 64;
+        let limit = all - all % u128::from(bound);
+        loop {
+            let mut word = [0; 8];
+            self.0.read(&mut word);
+            let word = u64::from_be_bytes(word);
+            if u128::from(word) < limit {
+                return word % bound;
+            }
+        }
+    }
+}
+
+/// Integers below `bound` without end.
 pub fn drawn(name: &str, parts: &[&[u8]], bound: u64) -> impl Iterator<Item = u64> + use<> {
-    let mut stream = Xof::new(tag(name), parts);
-    let all = 1u128 << 64;
-    let limit = all - all % u128::from(bound);
-    std::iter::repeat_with(move || {
-        let mut word = [0; 8];
-        stream.read(&mut word);
-        u64::from_be_bytes(word)
-    })
-    .filter(move |word| u128::from(*word) < limit)
-    .map(move |word| word % bound)
+    let mut stream = Stream::new(name, parts);
+    std::iter::repeat_with(move || stream.below(bound))
 }
 
 /// A name padded to 32 bytes, for lists that are bound to their use.

@@ -22,6 +22,7 @@ mod hashing;
 mod header;
 mod hidden;
 mod ledger;
+mod market;
 mod merkle;
 mod messages;
 mod msgpack;

@@ -52,13 +52,17 @@ pub fn peaks(leaves: &[Hash]) -> Vec<Hash> {
     trees(leaves.len()).map(|size| top(left.split_off(..size).unwrap())).collect()
 }
 
+/// The root of a range over what a name says.
+pub fn root_for(used_for: &str, count: usize, peaks: &[Hash]) -> Hash {
+    hash("esper/mmr/root/v1", &[&padded(used_for), &(count as u64).to_be_bytes(), &peaks.concat()])
+}
+
 fn root(count: usize, peaks: &[Hash]) -> Hash {
-    let (used_for, count) = (padded("esper/receipts/v1"), (count as u64).to_be_bytes());
-    hash("esper/mmr/root/v1", &[&used_for, &count, &peaks.concat()])
+    root_for("esper/receipts/v1", count, peaks)
 }
 
 /// The peaks that a leaf, its siblings and the other peaks give.
-fn climbed(count: usize, index: usize, leaf: Hash, siblings: &[Hash], others: &[Hash]) -> Vec<Hash> {
+pub fn climbed(count: usize, index: usize, leaf: Hash, siblings: &[Hash], others: &[Hash]) -> Vec<Hash> {
     let (mut first, mut tree) = (0, 0);
     for size in trees(count) {
         if index < first + size {
