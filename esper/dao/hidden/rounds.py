@@ -43,7 +43,8 @@ class Unjudged:
     def __str__(self) -> str:
         """In words."""
         if self.sets < LEAST_SETS:
-            return f"unjudged: {self.sets} hidden sets, a round needs {LEAST_SETS}"
+            there = "1 hidden set" if self.sets == 1 else f"{self.sets or 'no'} hidden sets"
+            return f"unjudged: {there}, a round needs {LEAST_SETS}"
         least = self.bank_size // BANK_DIVISOR
         return (
             f"unjudged: the hidden sets hold {self.items} items, a round needs {least}: a tenth of "

@@ -38,9 +38,7 @@ def trace_of(payload: Payload, txid: Txid, sender: bytes, height: int) -> Trace 
             )
         if isinstance(shown, HiddenProof):
             bits, count = index_bytes([one.index for one in shown.openings]), len(shown.openings)
-            return Trace(
-                *(payload.target, height, Traced.OPENED, txid, sender, count, bits, 0, 0)
-            )
+            return Trace(*(payload.target, height, Traced.OPENED, txid, sender, count, bits, 0, 0))
     return None
 
 

@@ -99,6 +99,11 @@ def judge_round(live: Live, ledger: Ledger, context: ExecutionContext) -> None:
     ledger.rounds.append(_outcome(live, told, held, context, rollback))
 
 
+def share_of_round(proposal: Proposal) -> int:
+    """Units of the fee that a round pays: rounds share alike, whatever the first one came to."""
+    return min(proposal.fee, proposal.base // FEE_DIVISOR // ROUNDS)
+
+
 def _number(live: Live) -> int:
     """Of a model's round: 0 before its activation, 1 behind it."""
     return int(live.step in (Step.DRAW1, Step.ROUND1))
@@ -130,8 +135,7 @@ def _pay(live: Live, opened: list[tuple[Txid, HiddenSet]], records: DaoLedger) -
     proven = sum(found.proven.bit_count() for _, found in opened)
     if not proven:
         return 0
-    # Rounds share alike, whatever the first one came to.
-    half = min(proposal.fee, proposal.base // FEE_DIVISOR // ROUNDS)
+    half = share_of_round(proposal)
     records.set_proposal(live.id, replace(proposal, fee=proposal.fee - half))
     each = half // proven
     for set_id, found in opened:
