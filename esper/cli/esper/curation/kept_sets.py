@@ -8,6 +8,8 @@ and on the disk, before anything is sent, and is found again whatever happened i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,7 @@ from esper.model.benchmarks.secret_set import (
     decode_secret,
     secret_bytes,
 )
+from esper.model.errors import ModelError
 from esper.model.files.json_file import open_ordinary, read_up_to
 from esper.wallet.errors import WalletError
 from esper.wallet.files.private_file import create_private, private_folder
@@ -63,9 +66,13 @@ def kept_roots(datadir: Path) -> set[str]:
     return {one.name for one in folder.iterdir() if _is_root(one.name)}
 
 
-def is_kept(datadir: Path, root: str) -> bool:
-    """Whether what opens a set of this root is here."""
-    return bool(root) and _file(datadir, root).is_file()
+def kept_tokenizers(datadir: Path, roots: Iterable[str]) -> set[str]:
+    """Tokenizers that sets of these roots are for; those that cannot be read are left out."""
+    found = set()
+    for root in roots:
+        with suppress(SecretMissingError, ModelError):
+            found.add(kept(datadir, root, root).tokenizer.hex())
+    return found
 
 
 def _file(datadir: Path, root: str) -> Path:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
-from esper.cli.esper.curation.kept_sets import is_kept, kept_roots
+from esper.cli.esper.curation.kept_sets import kept_roots, kept_tokenizers
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, session
 from esper.rpc.methods import DAO_SETS
-from esper.rpc.schema import SetReply, SetsParams, TokenizerReply
+from esper.rpc.schema import HiddenSets, SetReply, SetsParams, TokenizerReply
 from esper.wallet.amounts import counted, esp_text
 
 
@@ -17,22 +18,30 @@ def list_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) -> N
     """Hidden sets: whose they are, what is to be opened until when, and what is kept here."""
     with session(datadir, None, as_json) as s:
         found = s.any_node.call(DAO_SETS, SetsParams())
-        roots = {one.root for tokenizer in found.tokenizers for one in tokenizer.sets}
         kept = kept_roots(s.datadir)
+        # A set may wait for a model that nobody has proposed yet: only its file says for which.
+        asked = {one.tokenizer for one in found.tokenizers}
+        others = sorted(kept_tokenizers(s.datadir, kept - _roots(found)) - asked)
+        more = [s.any_node.call(DAO_SETS, SetsParams(one)) for one in others]
+        found = replace(found, tokenizers=[row for one in (found, *more) for row in one.tokenizers])
+        roots = _roots(found)
         lines = []
         for tokenizer in found.tokenizers:
             lines += list(_tokenizer(tokenizer, kept))
         elsewhere = sorted(kept - roots)
         lines += [
-            f"kept here  {root[:16]}…, of no set of these: it was not committed to, is for another "
-            "tokenizer, or has ended"
+            f"kept here  {root[:16]}…, of no set of these: it was not committed to, or has ended"
             for root in elsewhere
         ]
         document = msgspec.to_builtins(found) | {
-            "kept": sorted(root for root in roots if root and is_kept(s.datadir, root)),
+            "kept": sorted(kept & roots),
             "kept_elsewhere": elsewhere,
         }
         s.answer(document, *lines)
+
+
+def _roots(found: HiddenSets) -> set[str]:
+    return {one.root for tokenizer in found.tokenizers for one in tokenizer.sets}
 
 
 def _tokenizer(one: TokenizerReply, kept: set[str]) -> Iterator[str]:
