@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from esper.cli.esper.curation import answering
 from esper.cli.esper.spend import paying
 from esper.dao.hidden.hidden_set import HiddenSet, is_leaf_of, read_set, read_withdrawal
-from esper.dao.hidden.openings import read_hidden_proof
+from esper.dao.hidden.openings import hidden_proof_bytes, read_hidden_proof
 from esper.model.benchmarks.measuring import Examinee
 from esper.model.benchmarks.secret_set import SecretSet, decode_secret
 from esper.model.loaded import load_model
@@ -271,7 +271,7 @@ def test_what_a_transaction_has_no_room_for_is_opened_in_parts(
     [secret] = secrets_of(curator)
     asked = answering.Curator(secret, model.examinee, 256, 1)
     [whole] = answering.answered_bodies(asked, (3, 77, 128))
-    size = len(answering.hidden_proof_bytes(whole))
+    size = len(hidden_proof_bytes(whole))
     monkeypatch.setattr(answering, "MAX_HIDDEN_PROOF", size - 1)
     parts = list(answering.answered_bodies(asked, (3, 77, 128)))
     assert [[one.index for one in body.openings] for body in parts] == [[3], [77, 128]]
