@@ -87,7 +87,7 @@ class RoundOutcome:
     threshold: int
     """Thousandths: theta, as it was in force; 0 for never."""
     rollback: tuple[Txid, ...]
-    """The vote that it opened by itself."""
+    """The vote that it opened by itself, or keeps open."""
 
     @property
     def unjudged(self) -> Unjudged | None:

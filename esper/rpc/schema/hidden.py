@@ -137,7 +137,7 @@ class RoundReply(Reply, frozen=True):
     """Thousandths: a lower median below opens a rollback; 0 for never."""
     sets: list[SetScore]
     rollback: str | None
-    """Id of the vote that it opened by itself."""
+    """Id of the vote on taking the model back that it opened by itself, or keeps open."""
 
 
 class Rounds(Reply, frozen=True):

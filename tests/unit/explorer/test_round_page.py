@@ -1,4 +1,4 @@
-"""Hidden sets and rounds as the DAO's page shows them: scores, who opened what, unjudged in words."""
+"""Hidden sets and rounds as the DAO's page shows them: scores, who opened what, unjudged."""
 
 import pytest
 from msgspec.structs import replace

@@ -19,7 +19,7 @@ def _round(one: RoundReply) -> Iterator[str]:
     for scored in one.sets:
         yield from _set(scored)
     if one.rollback is not None:
-        yield f"          it opened vote {one.rollback[:16]}…"
+        yield f"          the vote: {one.rollback[:16]}…"
 
 
 def _set(one: SetScore) -> Iterator[str]:

@@ -3,11 +3,12 @@
 The state has the round that is open, the history what those came to that are over.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from esper.dao.hidden.rounds import Unjudged, lower_median, score
+from esper.dao.hidden.rounds import Unjudged, auto_rollback_id, lower_median, score
 from esper.dao.records import Live, Proposal
 from esper.dao.steps import Step, Subject
 from esper.node.views.dao.proposal_replies import proposal_named
@@ -43,8 +44,10 @@ def rounds_reply(beginning: str, sight: Sight, history: SetTraces) -> s.Rounds:
             NOT_FOUND, f"proposal {live.number} is of no model: rounds are about models alone"
         )
     proposal = sight.records.proposal(live.id)
-    asked = _Asked(live, proposal, sight, history)
-    rounds = range(ROUNDS) if has_rounds(proposal) else range(0)
+    over = {one.number: (height, one) for height, one in history.rounds(live.id)}
+    asked = _Asked(live, proposal, over, sight, history)
+    # Of the fee that has_rounds goes by nothing is left behind the second.
+    rounds = range(ROUNDS) if has_rounds(proposal) or over else range(0)
     return s.Rounds(
         id=live.id.hex(),
         number=live.number,
@@ -77,14 +80,15 @@ class _Asked:
 
     live: Live
     proposal: Proposal
+    over: Mapping[int, tuple[int, RoundOutcome]]
+    """By number what rounds came to, and where."""
     sight: Sight
     history: SetTraces
 
     def round(self, number: int) -> s.RoundReply:
         """The round of this number, 0 or 1."""
-        over = {one.number: (height, one) for height, one in self.history.rounds(self.live.id)}
-        if number in over:
-            height, outcome = over[number]
+        if number in self.over:
+            height, outcome = self.over[number]
             return _over(height, outcome, self.sight, self.history)
         if self.live.step in IN_ROUND and number == int(self.live.step == Step.ROUND1):
             return self._open(number)
@@ -173,12 +177,12 @@ def _words(outcome: RoundOutcome) -> str:
         return f"{said}; no score opens a vote on this network{lost}"
     if outcome.median * PER_MILLE >= theta:
         return f"{said}, not below {theta} thousandths{lost}"
-    if outcome.rollback:
-        return f"{said}, below {theta} thousandths: a vote on taking the model back opened{lost}"
-    return (
-        f"{said}, below {theta} thousandths; no vote opened: one was open already, or none could "
-        f"end in time{lost}"
-    )
+    below = f"{said}, below {theta} thousandths"
+    if not outcome.rollback:
+        return f"{below}; no vote on taking the model back could end in time{lost}"
+    if outcome.rollback[0] != auto_rollback_id(outcome.proposal, outcome.number):
+        return f"{below}: the vote on taking the model back that was open stays open longer{lost}"
+    return f"{below}: a vote on taking the model back opened{lost}"
 
 
 def _counted(sets: int) -> str:

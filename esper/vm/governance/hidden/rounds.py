@@ -93,8 +93,8 @@ def judge_round(live: Live, ledger: Ledger, context: ExecutionContext) -> None:
         median = lower_median([value for _, value in scored])
         if is_below(median, context.params.governance.hidden_threshold_per_mille):
             auto = auto_rollback_id(live.id, _number(live))
-            if open_rollback(live, auto, ledger, context):
-                rollback = (auto,)
+            vote = open_rollback(live, auto, ledger, context)
+            rollback = () if vote is None else (vote,)
     told = tuple(_told(set_id, found, each) for set_id, found in sets)
     ledger.rounds.append(_outcome(live, told, held, context, rollback))
 

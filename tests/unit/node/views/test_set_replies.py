@@ -205,6 +205,14 @@ def test_a_round_that_was_judged_and_one_behind_it() -> None:
     assert all(item.txid for one in first.sets for item in one.drawn)
     assert second.state == "to-come"
     assert second.height == world.proposal(txid).active + RULES.draw_depth + 1
+    activated(world, txid)
+    open_all(world, sets)
+    live = world.live(txid)
+    assert live is not None
+    world.until(live.next)
+    found = rounds_reply(txid.hex(), world.sight, world.history)
+    assert [one.state for one in found.rounds] == ["judged", "judged"]
+    assert (found.pays, found.rounds[1].median) == ("0", "1/1")
 
 
 def test_a_round_that_opened_a_vote_says_which() -> None:
@@ -218,15 +226,15 @@ def test_a_round_that_opened_a_vote_says_which() -> None:
     assert first.words.endswith("a vote on taking the model back opened")
 
 
-def test_a_round_below_theta_without_a_vote_says_why() -> None:
+def test_a_round_that_keeps_a_vote_open_says_which() -> None:
     world, sets = three()
     txid = in_round(world)
     open_all(world, sets, dict.fromkeys(sets, WRONG))
-    world.propose(RollbackBody(txid), sender=BOB)
+    rollback = world.propose(RollbackBody(txid), sender=BOB)
     world.until(world.proposal(txid).final + RULES.draw_depth + 1 + D)
     first = rounds(world, txid)[0]
-    assert (first.state, first.rollback) == ("judged", None)
-    assert "no vote opened: one was open already" in first.words
+    assert (first.state, first.rollback) == ("judged", rollback.hex())
+    assert first.words.endswith("the vote on taking the model back that was open stays open longer")
 
 
 def test_unjudged_rounds_say_why_and_are_known_when_their_model_has_ended() -> None:
