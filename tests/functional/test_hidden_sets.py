@@ -1,16 +1,11 @@
 """Hidden sets on regtest: committed to, drawn of, opened, proven, paid, and a vote that opens.
 
-Real processes and real proofs of a small model. Blocks take hidden sets here, as no network does
-yet.
+Real processes and real proofs of a small model.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,45 +23,16 @@ from esper.rpc.schema import (
 )
 from tests.support.benchmark_texts import CHOICE, EXACT, lines_of
 from tests.support.net.network_process import NetworkNode
-from tests.support.node.node_process import PATIENCE_S, ask, environment, running, until
+from tests.support.node.node_process import PATIENCE_S, User, ask, running, until
 from tests.support.second_model import TICKET, second_model
 
 pytestmark = pytest.mark.nodes
 
 NETWORK = ("--network", "regtest")
-PROGRAM = Path(__file__).parents[1] / "support" / "programs" / "hidden_sets_taken.py"
 COIN = 10**8
 BOND = COIN // 2
 ITEMS = 200
 MINED_S = 300
-
-
-@dataclass
-class Person:
-    """Somebody with a wallet, at a node whose blocks take hidden sets."""
-
-    datadir: Path
-    wallet: str
-
-    def run(self, *arguments: str | Path, status: int = 0) -> str:
-        known = {
-            "ESPER_DATADIR": str(self.datadir),
-            "ESPER_WALLET": self.wallet,
-            "ESPER_PASSWORD": "demo",
-        }
-        done = subprocess.run(
-            [sys.executable, PROGRAM, "esper", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE_S,
-            env=environment(**known),
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout if status == 0 else done.stderr
-
-    def json(self, *arguments: str | Path) -> Any:
-        return json.loads(self.run(*arguments, "--json"))
 
 
 @pytest.fixture
@@ -78,14 +44,13 @@ def folder(tmp_path: Path) -> Path:
 def node(tmp_path: Path, folder: Path) -> Iterator[NetworkNode]:
     """One that mines, pays the demo wallet, and has the package of the second model."""
     datadir = tmp_path / "miner"
-    program = (sys.executable, PROGRAM, "esperd")
-    with running("mine", datadir, *NETWORK, "--blocks", "1", program=program) as first:
+    with running("mine", datadir, *NETWORK, "--blocks", "1") as first:
         until("the first block", lambda: first.process.poll() is not None or None, PATIENCE_S)
-    owner = Person(datadir, "demo")
+    owner = User(datadir, "demo", wallet="demo")
     owner.run("wallet", "import", *NETWORK, "--demo")
     packing = ("model", "pack", folder, "--bank", "genesis", "--ticket", TICKET, *NETWORK)
     owner.run(*packing, "--into", datadir)
-    with running("node", datadir, *NETWORK, program=program) as found:
+    with running("node", datadir, *NETWORK) as found:
         yield NetworkNode(found)
 
 
@@ -111,7 +76,7 @@ def written(file: Path, head: dict[str, Any], items: list[dict[str, Any]]) -> Pa
     return file
 
 
-def sent(person: Person, node: NetworkNode, *arguments: str | Path) -> str:
+def sent(person: User, node: NetworkNode, *arguments: str | Path) -> str:
     txid: str = person.json(*arguments, "--yes")["txid"]
     until_in_a_block(node, txid)
     return txid
@@ -131,7 +96,7 @@ def grow_to(node: NetworkNode, height: int) -> None:
         node.generate(missing)
 
 
-def committed(person: Person, node: NetworkNode, folder: Path, file: Path) -> str:
+def committed(person: User, node: NetworkNode, folder: Path, file: Path) -> str:
     about = ("--set", file, "--model", folder, "--bond", "0.5")
     return sent(person, node, "dao", "curate", "commit", *about)
 
@@ -148,7 +113,7 @@ def next_height(node: NetworkNode, proposal: str) -> int:
     return ask(node.datadir, DAO_GET, ProposalParams(proposal)).live.next
 
 
-def proposed(owner: Person, node: NetworkNode, folder: Path, bond: str) -> str:
+def proposed(owner: User, node: NetworkNode, folder: Path, bond: str) -> str:
     """The second model, proposed and voted on."""
     proposal = sent(
         *(owner, node, "dao", "propose", "--model", folder, "--tier", "0"),
@@ -169,7 +134,7 @@ def test_a_model_is_measured_and_a_vote_opens_by_itself(
     tmp_path: Path, folder: Path, node: NetworkNode
 ) -> None:
     datadir = node.datadir
-    owner, silent = Person(datadir, "demo"), Person(datadir, "silent")
+    owner, silent = User(datadir, "demo", wallet="demo"), User(datadir, "quiet", wallet="silent")
     address = silent.json("wallet", "new", *NETWORK)["addresses"][0]["address"]
     grow_to(node, 11)
     sent(owner, node, "stake", "20")
@@ -243,7 +208,7 @@ def test_a_model_is_measured_and_a_vote_opens_by_itself(
 
 
 def test_too_little_is_unjudged_in_words(tmp_path: Path, folder: Path, node: NetworkNode) -> None:
-    owner = Person(node.datadir, "demo")
+    owner = User(node.datadir, "demo", wallet="demo")
     grow_to(node, 11)
     sent(owner, node, "stake", "20")
     sets = [committed(owner, node, folder, hard(tmp_path, one)) for one in ("one", "two")]

@@ -15,7 +15,6 @@ from esper.vm.governance.claim import Claim
 from esper.vm.governance.hidden.set_rules import needed_bond
 from esper.vm.view import Change
 from tests.support.bench_suites import item
-from tests.support.dao_kept import hidden_sets_taken  # noqa: F401
 from tests.support.dao_world import RULES, DaoWorld, model_body, proposing
 from tests.support.hidden_sets import (
     QUESTIONS,

@@ -11,7 +11,6 @@ from esper.node.views.rpc_formats import address_text
 from esper.primitives.ids import BlockId, Txid
 from esper.rpc import errors as e
 from esper.rpc import schema as s
-from tests.support.dao_kept import hidden_sets_taken  # noqa: F401
 from tests.support.dao_world import RULES, change_body, model_body, proposing
 from tests.support.hidden_sets import (
     QUESTIONS,

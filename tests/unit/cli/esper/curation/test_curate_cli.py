@@ -27,7 +27,6 @@ from esper.vm.governance.claim import Claim
 from esper.vm.governance.prove import Prove
 from tests.support.benchmark_models import letter_model
 from tests.support.benchmark_texts import CHOICE, EXACT, JUDGED, lines_of
-from tests.support.dao_kept import hidden_sets_taken  # noqa: F401
 from tests.support.vm_world import BOB, address
 from tests.support.wallet.wallet_console import Console, console
 

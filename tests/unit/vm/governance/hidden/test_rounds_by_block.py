@@ -20,7 +20,6 @@ from esper.vm.ledger import Ledger
 from esper.vm.settled_bond import SettledBond
 from esper.vm.view import Overlay
 from tests.support.bench_suites import item
-from tests.support.dao_kept import hidden_sets_taken  # noqa: F401
 from tests.support.dao_world import RULES, DaoWorld, model_body, proposing
 from tests.support.hidden_sets import (
     QUESTIONS,
