@@ -29,27 +29,26 @@ async def dao(reader: ChainReader, asking: Asking) -> Page:
 
 async def _reports(reader: ChainReader, listed: DaoList) -> list[Reports]:
     """Of each model that names suites, by number. Raises RpcError."""
-    found = [await _asked(reader, m.DAO_REPORTS, one) for one in _models(listed)]
-    return [one for one in found if one is not None and one.suites]
+    return [one for one in await _of_models(reader, m.DAO_REPORTS, listed) if one.suites]
 
 
 async def _rounds(reader: ChainReader, listed: DaoList) -> list[Rounds]:
     """Of each model that hidden sets measure, by number. Raises RpcError."""
-    found = [await _asked(reader, m.DAO_ROUNDS, one) for one in _models(listed)]
-    return [one for one in found if one is not None and one.rounds]
+    return [one for one in await _of_models(reader, m.DAO_ROUNDS, listed) if one.rounds]
 
 
-def _models(listed: DaoList) -> list[str]:
-    return [one.id for one in listed.proposals if one.subject not in NO_MODELS]
-
-
-async def _asked(
-    reader: ChainReader, method: Method[RequestT, ReplyT], proposal: str
-) -> ReplyT | None:
-    """What is said of a model; None where it has ended since the list was read."""
-    try:
-        return await reader.ask(method, id=proposal)
-    except RpcError as error:
-        if error.code == NOT_FOUND:
-            return None
-        raise
+async def _of_models(
+    reader: ChainReader, method: Method[RequestT, ReplyT], listed: DaoList
+) -> list[ReplyT]:
+    """What is said of each model. Raises RpcError."""
+    found = []
+    for one in listed.proposals:
+        if one.subject in NO_MODELS:
+            continue
+        try:
+            found.append(await reader.ask(method, id=one.id))
+        except RpcError as error:
+            # It has ended since the list was read.
+            if error.code != NOT_FOUND:
+                raise
+    return found
