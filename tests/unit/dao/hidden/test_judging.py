@@ -40,3 +40,9 @@ def test_theta_is_exact_and_0_is_never() -> None:
     assert (is_below(third, 333), is_below(third, 334)) == (False, True)
     assert not is_below(Fraction(0), 0)
     assert not is_below(Fraction(1, 2), 500)
+
+
+def test_two_sets_are_too_few_however_much_they_hold() -> None:
+    assert unjudged([60_000, 60_000], 5120) == Unjudged(2, 120_000, 5120)
+    assert str(Unjudged(1, 60_000, 5120)) == "unjudged: 1 hidden set, a round needs 3"
+    assert unjudged([200, 200, 112], 5120) is None
