@@ -42,7 +42,6 @@ def test_theta_is_exact_and_0_is_never() -> None:
     assert not is_below(Fraction(1, 2), 500)
 
 
-def test_two_sets_are_too_few_however_much_they_hold() -> None:
-    assert unjudged([60_000, 60_000], 5120) == Unjudged(2, 120_000, 5120)
+def test_why_a_round_is_unjudged_is_said_with_its_numbers() -> None:
     assert str(Unjudged(1, 60_000, 5120)) == "unjudged: 1 hidden set, a round needs 3"
-    assert unjudged([200, 200, 112], 5120) is None
+    assert str(Unjudged(0, 0, 5120)) == "unjudged: no hidden sets, a round needs 3"
