@@ -43,7 +43,7 @@ class SetTraces(Protocol):
 
 def hidden_sets(tokenizer: str | None, sight: Sight, history: SetTraces) -> s.HiddenSets:
     """The sets for a tokenizer, of which nothing has to be known, or for all that are read."""
-    models = read_tokenizers(sight.records)
+    models = tokenizers_in_use(sight.records)
     asked = list(models) if tokenizer is None else [bytes.fromhex(tokenizer)]
     return s.HiddenSets(
         least_items=LEAST_COUNT,
@@ -59,7 +59,7 @@ def set_named(beginning: str, sight: Sight, history: SetTraces) -> s.SetShown:
     records = sight.records
     known = {
         txid: tokenizer
-        for tokenizer in read_tokenizers(records)
+        for tokenizer in tokenizers_in_use(records)
         for txid in (*_committed(tokenizer, history), *records.sets_of(tokenizer))
     }
     if len(beginning) == ID_DIGITS:
@@ -101,7 +101,7 @@ def openings(set_id: Txid, history: SetTraces) -> list[Trace]:
     return [one for one in history.traces(set_id, MOST_TRACES) if one.what is Traced.OPENED]
 
 
-def read_tokenizers(records: DaoLedger) -> dict[bytes, list[ModelId]]:
+def tokenizers_in_use(records: DaoLedger) -> dict[bytes, list[ModelId]]:
     """The tokenizers of all models that are mined or under way, with these models."""
     found: dict[bytes, list[ModelId]] = {}
     entries = [tier.model for tier in records.tiers.tiers]
