@@ -124,7 +124,7 @@ class FakeNode:
             m.DAO_REPORT.name: lambda _: self.report,
             m.DAO_SETS.name: self.hidden_sets,
             m.DAO_SET.name: lambda _: self.set,
-            m.DAO_ROUNDS.name: lambda one: rounds_reply(one.id, self.sight, NoTraces()),
+            m.DAO_ROUNDS.name: self.rounds_about,
         }
         reply: ReplyT = answers[method.name](request)
         return reply
@@ -382,6 +382,12 @@ class FakeNode:
         if self.reports is not None:
             return self.reports
         return reports_reply(proposal_named(params.id, self.sight), self.sight, NoTraces())
+
+    def rounds_about(self, params: s.RoundsParams) -> s.Rounds:
+        if self.reports is not None:
+            # A proposal that is told of, and not on the chain.
+            return s.Rounds(params.id, self.reports.number, "0", [], self.reports.as_of)
+        return rounds_reply(params.id, self.sight, NoTraces())
 
     def hidden_sets(self, params: s.SetsParams) -> s.HiddenSets:
         return self.sets or hidden_sets(params.tokenizer, self.sight, NoTraces())

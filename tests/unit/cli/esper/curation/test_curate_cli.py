@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from esper.cli.esper.curation import answering
+from esper.cli.esper.curation.round_text import rounds_text
 from esper.cli.esper.spend import paying
 from esper.dao.hidden.hidden_set import HiddenSet, is_leaf_of, read_set, read_withdrawal
 from esper.dao.hidden.openings import hidden_proof_bytes, read_hidden_proof
@@ -20,6 +21,7 @@ from esper.model.benchmarks.secret_set import SecretSet, decode_secret
 from esper.model.loaded import load_model
 from esper.node.views.rpc_formats import address_text
 from esper.primitives.networks import REGTEST
+from esper.rpc import examples
 from esper.rpc import schema as s
 from esper.rpc.client import NodeUnreachableError
 from esper.vm.governance import kept
@@ -482,3 +484,21 @@ def test_a_bond_is_named_and_is_enough(
     assert "no block of this network holds a hidden set" in curator.error(*committing(model))
     assert not (curator.datadir / "hidden").exists()
     assert curator.node.pending == {}
+
+
+def test_rounds_as_lines() -> None:
+    lines = rounds_text(examples.ROUNDS)
+    assert lines[0].startswith("round     1: at 247: 1 drawn item is to be opened")
+    assert lines[1] == (
+        f"          set {examples.TXID[:16]}…  1 of 2 opened, 1 of 1 right, by {examples.BOB}"
+    )
+    assert lines[2].startswith("round     2: at 344: with the sets that are there now")
+    [first, _] = examples.ROUNDS.rounds
+    scored = replace(first.sets[0], earned="250000000", burned="0")
+    over = replace(first, sets=[scored], rollback="8f" * 64, height=None)
+    lines = rounds_text(replace(examples.ROUNDS, rounds=[over]))
+    assert lines[0].startswith("round     1: 1 drawn item")
+    assert lines[2:] == [
+        "          earned 2.5 ESP, burned 0 ESP",
+        f"          the vote: {'8f' * 8}…",
+    ]
