@@ -50,7 +50,7 @@ class Group:
     """As it is typed."""
     about: str
     """Its help."""
-    commands: tuple[Command, ...]
+    commands: tuple[Command | Group, ...]
     """In the order of the help."""
 
 

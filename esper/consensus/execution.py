@@ -31,6 +31,7 @@ from esper.vm.governance.planned import confirmed_since
 from esper.vm.ledger import Ledger
 from esper.vm.receipt import Receipt
 from esper.vm.records import ChainRecord, PendingReward
+from esper.vm.round_outcome import RoundOutcome
 from esper.vm.settled_bond import SettledBond
 from esper.vm.state import State
 from esper.vm.transaction import Transaction
@@ -69,6 +70,8 @@ class BlockExecution:
     """104 bytes: what it put into the range over all blocks."""
     settled: tuple[SettledBond, ...] = ()
     """What became of coins that proposals held, in order; for histories, and in no hash."""
+    rounds: tuple[RoundOutcome, ...] = ()
+    """What rounds of hidden sets came to, in order; for histories as well."""
 
     @property
     def paid_tokens(self) -> int:
@@ -161,6 +164,7 @@ class OpenBlock:
             confirmed,
             context.parent_leaf,
             executed.settled,
+            executed.rounds,
         )
 
 

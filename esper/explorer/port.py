@@ -20,6 +20,8 @@ READ: Final[frozenset[str]] = frozenset(
         m.DAO_LIST,
         m.DAO_READINESS,
         m.DAO_REPORTS,
+        m.DAO_ROUNDS,
+        m.DAO_SETS,
         m.DAO_SETTINGS,
         m.GET_ACCOUNT,
         m.GET_BLOCK,

@@ -566,3 +566,76 @@ REPORTS: Final = s.Reports(
     as_of=AS_OF,
 )
 REPORT: Final = s.ReportShown(report=replace(_REPORT, bits="ff" * 15), suite=_SUITE, as_of=AS_OF)
+_DRAWN: Final = [
+    s.DrawnItem(31, opened=True, proven=True, right=True, txid="7e" * 64),
+    s.DrawnItem(118, opened=False, proven=False, right=False),
+]
+_SET: Final = s.SetReply(
+    id=TXID,
+    tokenizer="3c" * 64,
+    curator=BOB,
+    root="4d" * 64,
+    items=200,
+    state="drawn",
+    made=150,
+    used=2,
+    bond="5000000000",
+    earned="0",
+    returned="0",
+    burned="0",
+    proposal="7d" * 64,
+    model_id=MODEL_ID,
+    judged=247,
+    drawn=_DRAWN,
+)
+HIDDEN_SETS: Final = s.HiddenSets(
+    least_items=128,
+    most_draws=64,
+    samples=2,
+    tokenizers=[
+        s.TokenizerReply(
+            tokenizer="3c" * 64, models=[MODEL_ID], places=7, least_bond="5000000000", sets=[_SET]
+        )
+    ],
+    as_of=AS_OF,
+)
+HIDDEN_SET: Final = s.SetShown(set=_SET, as_of=AS_OF)
+ROUNDS: Final = s.Rounds(
+    id="7d" * 64,
+    number=1,
+    pays="1250000000",
+    rounds=[
+        s.RoundReply(
+            round=1,
+            state="open",
+            height=247,
+            words="1 drawn item is to be opened and proven before block 247",
+            median=None,
+            threshold=0,
+            sets=[
+                s.SetScore(
+                    set=TXID,
+                    curator=BOB,
+                    items=200,
+                    drawn=_DRAWN,
+                    complete=False,
+                    earned="0",
+                    burned="0",
+                )
+            ],
+            rollback=None,
+        ),
+        s.RoundReply(
+            round=2,
+            state="to-come",
+            height=344,
+            words="with the sets that are there now it would be unjudged: 1 hidden set, a round "
+            "needs 3",
+            median=None,
+            threshold=0,
+            sets=[],
+            rollback=None,
+        ),
+    ],
+    as_of=AS_OF,
+)

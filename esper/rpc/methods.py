@@ -313,6 +313,29 @@ DAO_REPORT: Final = Method(
     Example(s.ReportParams(examples.TXID), examples.REPORT),
     raises=(NOT_FOUND,),
 )
+DAO_SETS: Final = Method(
+    "dao_sets",
+    s.SetsParams,
+    s.HiddenSets,
+    "Hidden sets by tokenizer: who committed to them, what was drawn, and the bond of a place.",
+    Example(s.SetsParams(), examples.HIDDEN_SETS),
+)
+DAO_SET: Final = Method(
+    "dao_set",
+    s.SetParams,
+    s.SetShown,
+    "One hidden set: whether anything of it is to be opened, and until when.",
+    Example(s.SetParams(examples.TXID), examples.HIDDEN_SET),
+    raises=(NOT_FOUND,),
+)
+DAO_ROUNDS: Final = Method(
+    "dao_rounds",
+    s.RoundsParams,
+    s.Rounds,
+    "The rounds of hidden sets about a model: scores, who opened what, and what they came to.",
+    Example(s.RoundsParams("7d" * 64), examples.ROUNDS),
+    raises=(NOT_FOUND,),
+)
 DAO_CHECK_PROPOSAL: Final = Method(
     "dao_check_proposal",
     s.CheckParams,

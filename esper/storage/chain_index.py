@@ -10,6 +10,7 @@
 "l" || block id        BlockEntry of a block that was left behind for another branch
 "n" || level || index  a node of the range over all blocks, see ``node_log``
 "b" || height as u64   what became of coins that proposals held, where it settled any
+"d" || height as u64   what rounds of hidden sets came to, where any was judged
 "c" || height as u64   the context after the block
 "a" || height as u64   empty: that context is kept for good
 "s" || digest          the end of contexts, which many have in common, by its hash of 32 bytes
@@ -192,6 +193,11 @@ def undo_key(height: int) -> bytes:
 def settled_key(height: int) -> bytes:
     """Where it stands what a height settled of coins that proposals held."""
     return b"b" + u64(height)
+
+
+def rounds_key(height: int) -> bytes:
+    """Where it stands what rounds of hidden sets came to at a height."""
+    return b"d" + u64(height)
 
 
 def context_key(height: int) -> bytes:

@@ -29,6 +29,7 @@ from esper.storage.chain_index import (
     left_key,
     pair,
     proof_file_key,
+    rounds_key,
     settled_key,
     undo_key,
 )
@@ -62,6 +63,8 @@ class StoredExecution:
     """The parent as the range over all blocks takes it in."""
     settled: bytes = b""
     """What became of coins that proposals held, as the caller writes it; empty for nothing."""
+    rounds: bytes = b""
+    """What rounds of hidden sets came to, as the caller writes it; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,8 @@ class Step:
     """The tip in the range over all blocks."""
     settled: bytes
     """What became of coins that proposals held."""
+    rounds: bytes
+    """What rounds of hidden sets came to."""
 
 
 def plan(
@@ -160,6 +165,7 @@ def plan(
         execution.keeps_context,
         execution.parent_leaf,
         execution.settled,
+        execution.rounds,
     )
 
 
@@ -184,6 +190,8 @@ def upwards(
     ]
     if step.settled:
         writes.append((settled_key(step.height), step.settled))
+    if step.rounds:
+        writes.append((rounds_key(step.height), step.rounds))
     if step.keeps_context:
         writes.append((kept_context_key(step.height), b""))
     if places.proof is not None:
@@ -246,6 +254,7 @@ def plan_back(index: ChainIndex[KeyValueView], *, left: bool = False) -> StepBac
         (context_key(tip.height), None),
         (kept_context_key(tip.height), None),
         (settled_key(tip.height), None),
+        (rounds_key(tip.height), None),
     )
     if left:
         writes = (*writes, (left_key(tip.block_id), encode_entry(index.entry(tip.height))))

@@ -26,6 +26,7 @@ from esper.vm.lanes import lapse_lanes
 from esper.vm.ledger import Ledger
 from esper.vm.payload import Inclusion
 from esper.vm.receipt import Receipt
+from esper.vm.round_outcome import RoundOutcome
 from esper.vm.settled_bond import SettledBond
 from esper.vm.transaction import Transaction
 from esper.vm.view import Change, Overlay, StateView
@@ -42,6 +43,8 @@ class ExecutedTransactions(NamedTuple):
     """Units of bonds that nobody has any more."""
     settled: tuple[SettledBond, ...] = ()
     """What became of coins that proposals held, in order."""
+    rounds: tuple[RoundOutcome, ...] = ()
+    """What rounds of hidden sets came to, in order."""
 
     @property
     def fees(self) -> int:
@@ -109,6 +112,7 @@ class TransactionRun:
             tuple(self._receipts),
             destroyed,
             tuple(self._ledger.settled),
+            tuple(self._ledger.rounds),
         )
         if self._ledger.coins != -result.fees - destroyed:
             raise CoinsViolation(self._ledger.coins, result.fees + destroyed)

@@ -41,6 +41,7 @@ from esper.vm.records import (
     unbonding_count_path,
     unbonding_path,
 )
+from esper.vm.round_outcome import RoundOutcome
 from esper.vm.settled_bond import SettledBond
 from esper.vm.view import Overlay, Unencoded
 
@@ -53,7 +54,7 @@ class Ledger:
     Accounts of zeros, credit totals of zeros and counts of zero are absent from the state.
     """
 
-    __slots__ = ("_decoded", "_overlay", "burned", "coins", "settled")
+    __slots__ = ("_decoded", "_overlay", "burned", "coins", "rounds", "settled")
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
@@ -67,6 +68,8 @@ class Ledger:
         """Units of ``coins`` lost that nobody has any more."""
         self.settled: list[SettledBond] = []
         """What became of coins that proposals held, in order."""
+        self.rounds: list[RoundOutcome] = []
+        """What rounds of hidden sets came to, in order."""
 
     @property
     def chain(self) -> ChainRecord:

@@ -48,7 +48,7 @@ from esper.market.records import report as replay_report
 from esper.market.records import request as market_request
 from esper.mempool.journal import MempoolJournal
 from esper.model import config, errors, prompts, safetensors_file
-from esper.model.benchmarks import suite_file
+from esper.model.benchmarks import secret_set, suite_file
 from esper.model.benchmarks import text as benchmark_text
 from esper.model.benchmarks.tokenised import TokenSuite
 from esper.model.files import json_file, safetensors_header, safetensors_layout
@@ -329,6 +329,12 @@ def safetensors_example() -> bytes:
     return path.read_bytes()
 
 
+def secret_example() -> bytes:
+    """Two items of a hidden set, with their salts."""
+    items = tuple(Item((1, 30 + at), 1, (40, 41), (), ((40,),)) for at in range(2))
+    return secret_set.secret_bytes(secret_set.SecretSet(b"t" * 64, items, (b"a" * 32, b"b" * 32)))
+
+
 def suite_example() -> bytes:
     items = (Item((1, 5), 1, (6, 7), (), ((7,),)),)
     suite = Suite(Form.CHOICE, NO_JUDGE, (), bytes(64), 1, items_root(items))
@@ -550,6 +556,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("model.files.safetensors_layout.read_layout", f("t", lambda d: safetensors_layout.read_layout(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.safetensors_header.read_metadata", f("t", lambda d: safetensors_header.read_metadata(d / "t")), model_error, safetensors_example()),
         Decoder("model.files.json_file.read_object", f("c", lambda d: json_file.read_object(d / "c", "")), model_error, llama),
+        Decoder("model.benchmarks.secret_set.decode_secret", lambda d: secret_set.decode_secret(d, Path("s")), model_error, secret_example(), secret_set.secret_bytes),
         Decoder("model.benchmarks.suite_file.decode_suite", lambda d: suite_file.decode_suite(d, Path("s")), model_error, suite_example(), suite_file.suite_bytes),
         Decoder("model.benchmarks.suite_file.read_suite", f("s", lambda d: suite_file.read_suite(d / "s")), model_error, suite_example(), suite_file.suite_bytes),
         Decoder("model.benchmarks.text.read_text", f("t", lambda d: benchmark_text.read_text(d / "t")), model_error, benchmark_lines()),

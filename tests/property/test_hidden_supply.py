@@ -14,7 +14,6 @@ from esper.primitives.errors.block_errors import RejectedTransactionViolation
 from esper.primitives.ids import Txid
 from esper.vm.governance.proving.openings import IN_ROUND
 from tests.support.bench_suites import item
-from tests.support.dao_kept import hidden_sets_taken  # noqa: F401
 from tests.support.dao_world import RULES, DaoWorld, model_body
 from tests.support.hidden_sets import (
     QUESTIONS,

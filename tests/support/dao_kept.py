@@ -13,11 +13,3 @@ def reports_taken() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kept, "REPORTS_TAKEN", True)
         yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def hidden_sets_taken() -> Iterator[None]:
-    """Blocks may hold hidden sets, and openings of them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kept, "HIDDEN_SETS_TAKEN", True)
-        yield

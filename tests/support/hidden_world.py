@@ -1,6 +1,6 @@
 """A chain with hidden sets and a model that a round of them measures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from esper.crypto.signing import KeyPair
@@ -21,9 +21,13 @@ D = RULES.round_window
 FEE = COIN // 4
 
 
-def begun(*committed: Hidden, params: NetworkParameters = PARAMS) -> tuple[DaoWorld, list[Txid]]:
+def begun(
+    *committed: Hidden,
+    params: NetworkParameters = PARAMS,
+    make: Callable[[NetworkParameters], DaoWorld] = DaoWorld,
+) -> tuple[DaoWorld, list[Txid]]:
     """A world with stakes, and these sets of as many curators in turn."""
-    world = DaoWorld(params)
+    world = make(params)
     world.stake(600, 300, 100)
     sets = [
         txid

@@ -1,4 +1,4 @@
-"""A chain on which reports on a model are made, with the history that a node keeps of it."""
+"""A chain on which models are judged, with the history that a node keeps of it."""
 
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class ReportWorld(DaoWorld):
         ]
         settled = self.trail[-1][1].settled
         entries += [Entry(NO_TXID, (), trace=settled_trace(one, self.height)) for one in settled]
+        entries += [Entry(NO_TXID, (), outcome=one) for one in self.trail[-1][1].rounds]
         self.history.apply(self.height, _name(self.height), 1000 * self.height, entries)
         return txids
 

@@ -90,7 +90,11 @@ TAGS_WITHOUT = {
 
 STORED = "in one node's index, such as the chain's context: no other reads it"
 RECORDS_WITHOUT = dict.fromkeys(
-    ("_Stored", "_Models", "_Pair", "Anchor", "ParentWork", "SettledBond", "TierRegistry"), STORED
+    (
+        *("_Stored", "_Models", "_Pair", "Anchor", "ParentWork", "RoundOutcome", "SetOutcome"),
+        *("SettledBond", "TierRegistry"),
+    ),
+    STORED,
 ) | dict.fromkeys(
     ("Asked", "KnownBlock", "KnownNetwork", "_Networks"),
     "what one process tells its second verifier: nobody else reads it",

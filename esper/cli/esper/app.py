@@ -69,6 +69,32 @@ WALLET: Final = Group(
         ),
     ),
 )
+CURATE: Final = Group(
+    "curate",
+    "Keep items that nobody has seen, to measure models with, for a bond.",
+    (
+        Command(
+            "commit",
+            "curation.committing:commit_command",
+            "Commit to a hidden set of items, for a bond; what opens it is kept here.",
+        ),
+        Command(
+            "list",
+            "curation.listing:list_command",
+            "Hidden sets: whose they are, what is to be opened until when, and what is kept here.",
+        ),
+        Command(
+            "open",
+            "curation.opening:open_command",
+            "Open what was drawn of own hidden sets, and prove what the model answers.",
+        ),
+        Command(
+            "withdraw",
+            "curation.withdrawing:withdraw_command",
+            "Take a hidden set back, with its bond, while no model waits for it.",
+        ),
+    ),
+)
 DAO: Final = Group(
     "dao",
     "What stakers propose and decide.",
@@ -135,6 +161,7 @@ DAO: Final = Group(
             "Find an item that is not as a report says, and prove it: half of the bond is the "
             "prover's.",
         ),
+        CURATE,
     ),
 )
 KEY: Final = Group(

@@ -26,7 +26,7 @@ PER_MILLE: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """Why nothing follows from a round."""
+    """What a round has to go by, and with it why nothing follows from one."""
 
     sets: int
     """Sets that are there, or have a score."""
@@ -35,10 +35,16 @@ class Unjudged:
     bank_size: int
     """Entries of the model's prompt bank."""
 
+    @property
+    def is_too_little(self) -> bool:
+        """Whether nothing can follow from it."""
+        return self.sets < LEAST_SETS or self.items < self.bank_size // BANK_DIVISOR
+
     def __str__(self) -> str:
         """In words."""
         if self.sets < LEAST_SETS:
-            return f"unjudged: {self.sets} hidden sets, a round needs {LEAST_SETS}"
+            there = "1 hidden set" if self.sets == 1 else f"{self.sets or 'no'} hidden sets"
+            return f"unjudged: {there}, a round needs {LEAST_SETS}"
         least = self.bank_size // BANK_DIVISOR
         return (
             f"unjudged: the hidden sets hold {self.items} items, a round needs {least}: a tenth of "
@@ -48,10 +54,8 @@ class Unjudged:
 
 def unjudged(counts: Sequence[int], bank_size: int) -> Unjudged | None:
     """Why sets of so many items say nothing about a model, None if they do."""
-    items = sum(counts)
-    if len(counts) < LEAST_SETS or items < bank_size // BANK_DIVISOR:
-        return Unjudged(len(counts), items, bank_size)
-    return None
+    found = Unjudged(len(counts), sum(counts), bank_size)
+    return found if found.is_too_little else None
 
 
 def score(found: HiddenSet) -> Fraction | None:
@@ -59,10 +63,13 @@ def score(found: HiddenSet) -> Fraction | None:
 
     A set with an item that is not opened has no score, nor has one of which nothing fits a proof.
     """
-    proven = found.proven.bit_count()
-    if not found.is_complete or not proven:
-        return None
-    return Fraction(found.right.bit_count(), proven)
+    return score_of(found.proven, found.right, is_complete=found.is_complete)
+
+
+def score_of(proven: int, right: int, *, is_complete: bool) -> Fraction | None:
+    """The same by bits: which answers were proven, and which of them were right."""
+    asked = proven.bit_count()
+    return Fraction(right.bit_count(), asked) if is_complete and asked else None
 
 
 def lower_median(scores: Sequence[Fraction]) -> Fraction:

@@ -6,18 +6,21 @@ from esper.explorer.page import Asking, Page
 from esper.explorer.port import ChainReader
 from esper.rpc import methods as m
 from esper.rpc.errors import NOT_FOUND, RpcError
-from esper.rpc.schema import DaoList, Reports
+from esper.rpc.method import Method, ReplyT, RequestT
+from esper.rpc.schema import DaoList, Reports, Rounds
 
 NO_MODELS: Final = ("change", "rollback")
-"""Subjects that nobody reports on."""
+"""Subjects that nothing measures."""
 
 
 async def dao(reader: ChainReader, asking: Asking) -> Page:
-    """Proposals, reports on models, readiness, parameters. Raises RpcError."""
+    """Proposals, reports on models, rounds, readiness, parameters. Raises RpcError."""
     listed = await reader.ask(m.DAO_LIST)
     values = {
         "list": listed,
         "reports": await _reports(reader, listed),
+        "rounds": await _rounds(reader, listed),
+        "sets": await reader.ask(m.DAO_SETS),
         "readiness": (await reader.ask(m.DAO_READINESS)).proposals,
         "settings": (await reader.ask(m.DAO_SETTINGS)).settings,
     }
@@ -26,17 +29,26 @@ async def dao(reader: ChainReader, asking: Asking) -> Page:
 
 async def _reports(reader: ChainReader, listed: DaoList) -> list[Reports]:
     """Of each model that names suites, by number. Raises RpcError."""
+    return [one for one in await _of_models(reader, m.DAO_REPORTS, listed) if one.suites]
+
+
+async def _rounds(reader: ChainReader, listed: DaoList) -> list[Rounds]:
+    """Of each model that hidden sets measure, by number. Raises RpcError."""
+    return [one for one in await _of_models(reader, m.DAO_ROUNDS, listed) if one.rounds]
+
+
+async def _of_models(
+    reader: ChainReader, method: Method[RequestT, ReplyT], listed: DaoList
+) -> list[ReplyT]:
+    """What is said of each model. Raises RpcError."""
     found = []
     for one in listed.proposals:
         if one.subject in NO_MODELS:
             continue
         try:
-            reports = await reader.ask(m.DAO_REPORTS, id=one.id)
+            found.append(await reader.ask(method, id=one.id))
         except RpcError as error:
             # It has ended since the list was read.
-            if error.code == NOT_FOUND:
-                continue
-            raise
-        if reports.suites:
-            found.append(reports)
+            if error.code != NOT_FOUND:
+                raise
     return found

@@ -38,6 +38,7 @@ from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Output, Payload
 from esper.vm.receipt import Receipt
+from esper.vm.round_outcome import RoundOutcome
 from esper.vm.settled_bond import SettledBond
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction, decode_transaction
@@ -65,15 +66,16 @@ def entries_of(
     find_call: FindCall,
     height: int,
     settled: Sequence[SettledBond] = (),
+    rounds: Sequence[RoundOutcome] = (),
 ) -> list[Entry]:
-    """The entries of a block that was read, the coinbase's last, behind those of ``settled``.
+    """The entries of a block that was read, the coinbase's last, behind ``settled``, ``rounds``.
 
     ``height`` is its own, ``receipts`` are those of its execution, one for each transaction but the
     coinbase. Raises ValueError for another number of receipts, and what ``find_call`` raises.
     """
     inline = [answer is not None for answer in content.answers]
     return _entries(
-        content.transactions, inline, content.coinbase, receipts, find_call, height, settled
+        content.transactions, inline, content.coinbase, receipts, find_call, height, settled, rounds
     )
 
 
@@ -84,6 +86,7 @@ def block_entries(
     find_call: FindCall,
     height: int,
     settled: Sequence[SettledBond] = (),
+    rounds: Sequence[RoundOutcome] = (),
 ) -> list[Entry]:
     """The same from the canonical body of a block.
 
@@ -93,7 +96,7 @@ def block_entries(
     transactions = [decode_transaction(data, limits.transaction_bytes) for data in lists[:-1]]
     inline = [result != _OPEN for result in results]
     coinbase = decode_coinbase(lists[-1])
-    return _entries(transactions, inline, coinbase, receipts, find_call, height, settled)
+    return _entries(transactions, inline, coinbase, receipts, find_call, height, settled, rounds)
 
 
 def _entries(
@@ -104,6 +107,7 @@ def _entries(
     find_call: FindCall,
     height: int,
     settled: Sequence[SettledBond],
+    rounds: Sequence[RoundOutcome],
 ) -> list[Entry]:
     reading = _Reading(inline, find_call, {}, height)
     entries = [
@@ -112,7 +116,8 @@ def _entries(
     ]
     mined = Happening(coinbase.payee, What.MINED, coinbase.amount)
     endings = [_ending(one, height) for one in settled]
-    return [*entries, *endings, Entry(NO_TXID, (mined,))]
+    outcomes = [Entry(NO_TXID, (), outcome=one) for one in rounds]
+    return [*entries, *endings, *outcomes, Entry(NO_TXID, (mined,))]
 
 
 def _ending(one: SettledBond, height: int) -> Entry:

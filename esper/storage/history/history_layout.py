@@ -9,6 +9,7 @@
 "c" || txid of a call                                  place || CallMade
 "r" || txid of an open call                            place of its result
 "a" || txid of what it is about || height || index     Trace
+"o" || txid of a proposal || height || index           RoundOutcome
 
 A position counts the events of a block; height and position sort as the events came.
 """
@@ -21,6 +22,7 @@ from esper.primitives.hashing import u32, u64
 from esper.primitives.ids import Txid
 from esper.storage.history.history_records import CALL, EVENT, Entry, HistoryEvent, Place, What
 from esper.storage.history.traces import TRACE
+from esper.vm.round_outcome import ROUND
 
 FORMAT_KEY: Final = b"v"
 MARKER_KEY: Final = b"n"
@@ -66,6 +68,11 @@ def traces_prefix(about: Txid) -> bytes:
     return b"a" + about
 
 
+def rounds_prefix(proposal: Txid) -> bytes:
+    """What the keys of what rounds of a model came to begin with."""
+    return b"o" + proposal
+
+
 def place_bytes(place: Place) -> bytes:
     """Eight bytes that sort as the places do."""
     return u32(place.height) + u32(place.index)
@@ -89,6 +96,8 @@ def additions(height: int, time_ms: int, entries: Sequence[Entry]) -> Iterator[t
             yield result_key(entry.answers), place
         if entry.trace is not None:
             yield traces_prefix(entry.trace.about) + place, encode(TRACE, entry.trace)
+        if entry.outcome is not None:
+            yield rounds_prefix(entry.outcome.proposal) + place, encode(ROUND, entry.outcome)
         for happening in entry.happenings:
             at = u32(height) + u32(position)
             address, what = happening.address, happening.what

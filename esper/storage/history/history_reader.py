@@ -20,6 +20,7 @@ from esper.storage.history.history_layout import (
     place_from,
     released_prefix,
     result_key,
+    rounds_prefix,
     traces_prefix,
     transaction_key,
 )
@@ -38,9 +39,12 @@ from esper.storage.history.history_records import (
 from esper.storage.history.traces import TRACE, Trace
 from esper.storage.kv.store_port import KeyValueView
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES
+from esper.vm.round_outcome import ROUND, RoundOutcome
 
 T = TypeVar("T")
 
+ROUNDS_OF_MODEL: Final = 2
+"""Before its activation, and behind it."""
 DAMAGED_FILE: Final = "damaged"
 """A note in the folder: what is damaged may not show when the folder is opened."""
 
@@ -163,6 +167,19 @@ class HistoryReader:
         with self._damage_told():
             found = list(islice(self._view.items_down(prefix, prefix + BEHIND_ALL), limit))
         return [self._decoded(TRACE, value, "trace") for _, value in reversed(found)]
+
+    def rounds(self, proposal: Txid) -> list[tuple[int, RoundOutcome]]:
+        """Heights and what the rounds of a model came to there, oldest first.
+
+        Raises HistoryUnusableError.
+        """
+        prefix = rounds_prefix(proposal)
+        with self._damage_told():
+            found = list(islice(self._view.items(prefix), ROUNDS_OF_MODEL))
+        return [
+            (self._place(key[len(prefix) :]).height, self._decoded(ROUND, value, "round"))
+            for key, value in found
+        ]
 
     def _get(self, key: bytes) -> bytes | None:
         with self._damage_told():

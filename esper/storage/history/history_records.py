@@ -13,6 +13,7 @@ from esper.primitives.codec import Array, FixedBytes, Record, Unsigned, VarBytes
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import BlockId, Txid
 from esper.storage.history.traces import Trace
+from esper.vm.round_outcome import RoundOutcome
 
 CURSOR_HEX: Final = 16
 """Height and position, four bytes each."""
@@ -162,7 +163,9 @@ class Entry:
     about: Txid = NO_TXID
     """64 bytes: what the events name that no transaction of the block did: a proposal's txid."""
     trace: Trace | None = None
-    """What it says about a proposal or a report."""
+    """What it says about a proposal, a report or a hidden set."""
+    outcome: RoundOutcome | None = None
+    """What a round of hidden sets came to in the block."""
 
 
 @dataclass(frozen=True, slots=True)

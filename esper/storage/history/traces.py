@@ -1,9 +1,10 @@
-"""What was said about a proposal or a report, by what it is about: who claimed, who proved.
+"""What was said about proposals, reports and hidden sets, by what it is about: who claimed, proved.
 
-The state holds neither who proved an item nor a report that has ended; blocks do. A trace is the
+The state holds neither who proved an item nor what has ended; blocks do. A trace is the
 part of them that answers "who proved what" without reading a block.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -15,6 +16,7 @@ from esper.primitives.ids import Txid
 
 MAX_TRACE_BITS: Final = 2048
 """Bytes: those of the longest report."""
+INDEX_BYTES: Final = 2
 
 
 class Traced(IntEnum):
@@ -26,6 +28,10 @@ class Traced(IntEnum):
     """An item of the report that it is about."""
     SETTLED = 3
     """What a block did with the bond that it is about."""
+    COMMITTED = 4
+    """A hidden set for the tokenizer that it is about."""
+    OPENED = 5
+    """Items of the hidden set that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,8 @@ class Trace:
     """One thing that a block says about something."""
 
     about: Txid
-    """64 bytes: of a claim the proposal, else the report or proposal."""
+    """64 bytes: of a report's claim the proposal, of a hidden set's the tokenizer; else the report,
+    set or proposal."""
     height: int
     """Of the block."""
     what: Traced
@@ -42,13 +49,25 @@ class Trace:
     address: bytes
     """33 bytes: who sent it, or whose coins were settled."""
     number: int
-    """Of a claim the suite's place, of a proof the item's."""
+    """Of a claim the suite's place, or how many items a set has; of a proof the item's, of an
+    opening how many items it opens."""
     bits: bytes
-    """Of a claim: the report's."""
+    """Of a claim: the report's. Of an opening: ``index_bytes`` of what it opens."""
     returned: int
     """Units that a settlement gave to ``address``."""
     burned: int
     """Units that nobody has any more."""
+
+
+def index_bytes(indices: Sequence[int]) -> bytes:
+    """Two bytes for each item of a hidden set, big-endian."""
+    return b"".join(one.to_bytes(INDEX_BYTES, "big") for one in indices)
+
+
+def indices_from(data: bytes) -> tuple[int, ...]:
+    """The same read."""
+    starts = range(0, len(data), INDEX_BYTES)
+    return tuple(int.from_bytes(data[at : at + INDEX_BYTES], "big") for at in starts)
 
 
 def _trace(what: int, **parts: int | bytes) -> Trace:

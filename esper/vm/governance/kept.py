@@ -1,15 +1,15 @@
-"""What rules exist for and the chain does not take yet: claims, and proofs about them.
+"""What rules exist for and the chain does not take yet: reports, and proofs about them.
 
 Formats and rules stand, with vectors that two languages read, and so does the way into a miner's
-block. Reports have commands, hidden sets none; an attacker's reading has not reached all of it.
-Until then a block with one of them breaks DaoEncoding.
+block; an attacker's reading has not reached all of it. Until then a block with one of them breaks
+DaoEncoding. Hidden sets are taken; their switch stands here for whoever has to close them.
 """
 
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
 
 REPORTS_TAKEN: bool = False
 """Claims about models, and proofs of their items."""
-HIDDEN_SETS_TAKEN: bool = False
+HIDDEN_SETS_TAKEN: bool = True
 """Hidden sets of items, and what is opened of them."""
 
 

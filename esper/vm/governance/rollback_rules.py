@@ -17,11 +17,27 @@ def check_rollback(
     target = records.live(body.proposal)
     if target is None or target.subject != Subject.MODEL:
         raise RollbackViolation("it names no model that is under way")
+    other = open_rollback_of(target, records)
+    if other is not None:
+        raise RollbackViolation(f"proposal {other.number} is open about the same model")
+    check_rollback_heights(target, records, height=height, rules=rules)
+    return target
+
+
+def open_rollback_of(target: Live, records: DaoLedger) -> Live | None:
+    """The vote on taking a model back that is open; there is one at a time."""
     for live in records.governance.live:
         if live.subject == Subject.ROLLBACK:
             other = target_of(records.proposal(live.id), records)
             if other is not None and other.id == target.id:
-                raise RollbackViolation(f"proposal {live.number} is open about the same model")
+                return live
+    return None
+
+
+def check_rollback_heights(
+    target: Live, records: DaoLedger, *, height: int, rules: GovernanceParameters
+) -> None:
+    """A vote from ``height`` on ends before the model is judged. Raises RollbackViolation."""
     active = records.proposal(target.id).active
     close = height + rules.rollback_window
     if target.step in CANCELLED:
@@ -32,7 +48,6 @@ def check_rollback(
         raise RollbackViolation("the model's height is not drawn yet, or it has been settled")
     if close > latest:
         raise RollbackViolation(f"its vote would close at {close}, {latest} is the last height")
-    return target
 
 
 def rollback_quorum(

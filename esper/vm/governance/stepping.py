@@ -157,7 +157,7 @@ class _Stepping:
         seed = drawn_seed(self._context.beacon, live.id)
         proposal = drawn(proposal, seed, self._rules)
         self._records.set_proposal(live.id, proposal)
-        if draw_sets(live, seed, self._records, self._context):
+        if draw_sets(live, seed, self._ledger, self._context):
             self._move_to_round(live, Step.ROUND0)
         else:
             self._records.move(live, Step.CHECK, check_height(proposal, self._rules))
@@ -165,7 +165,7 @@ class _Stepping:
     def _draw_again(self, live: Live, proposal: Proposal) -> None:
         seed = drawn_seed(self._context.beacon, live.id)
         self._records.set_proposal(live.id, replace(proposal, seed=seed))
-        if draw_sets(live, seed, self._records, self._context):
+        if draw_sets(live, seed, self._ledger, self._context):
             self._move_to_round(live, Step.ROUND1)
         else:
             self._await_trial(live, proposal)

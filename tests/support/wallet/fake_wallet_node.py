@@ -14,6 +14,8 @@ from esper.node.views.dao.proposal_check import check_proposal
 from esper.node.views.dao.proposal_replies import dao_list, proposal_named, proposal_reply
 from esper.node.views.dao.readiness_replies import dao_readiness
 from esper.node.views.dao.report_replies import reports_reply
+from esper.node.views.dao.round_replies import rounds_reply
+from esper.node.views.dao.set_replies import hidden_sets
 from esper.node.views.dao.setting_replies import dao_settings
 from esper.node.views.dao.sight import Sight
 from esper.node.views.dao.voter_reply import voter_reply
@@ -32,6 +34,7 @@ from esper.vm.credits import rate_limit, settled, totals_at_block
 from esper.vm.envelope_rules import check_isolated, check_signature, fee_range
 from esper.vm.llm_call import LlmCall
 from esper.vm.records import KnownKey
+from esper.vm.round_outcome import RoundOutcome
 from esper.vm.transaction import Transaction, decode_transaction
 from esper.vm.transfer import Transfer
 from tests.support.vm_world import GENESIS, MINER, MODEL, World, address
@@ -44,9 +47,12 @@ SCRIPT = ("queued", "answering", "proving", "proven")
 
 
 class NoTraces:
-    """A history that knows of no report."""
+    """A history that knows of no report, and of no hidden set."""
 
     def traces(self, about: Txid, limit: int) -> list[Trace]:
+        return []
+
+    def rounds(self, proposal: Txid) -> list[tuple[int, RoundOutcome]]:
         return []
 
 
@@ -83,6 +89,10 @@ class FakeNode:
     """What it says of reports on a model; None: what its chain says."""
     report: s.ReportShown | None = None
     """What it says of one of them."""
+    sets: s.HiddenSets | None = None
+    """What it says of hidden sets; None: what its chain says."""
+    set: s.SetShown | None = None
+    """What it says of one of them."""
     tiers: TierRegistry = field(default_factory=lambda: genesis_registry(REGTEST))
     """What it says that the network has."""
 
@@ -112,6 +122,9 @@ class FakeNode:
             m.DAO_CHECK_PROPOSAL.name: self.check,
             m.DAO_REPORTS.name: self.reports_on,
             m.DAO_REPORT.name: lambda _: self.report,
+            m.DAO_SETS.name: self.hidden_sets,
+            m.DAO_SET.name: lambda _: self.set,
+            m.DAO_ROUNDS.name: self.rounds_about,
         }
         reply: ReplyT = answers[method.name](request)
         return reply
@@ -369,6 +382,15 @@ class FakeNode:
         if self.reports is not None:
             return self.reports
         return reports_reply(proposal_named(params.id, self.sight), self.sight, NoTraces())
+
+    def rounds_about(self, params: s.RoundsParams) -> s.Rounds:
+        if self.reports is not None:
+            # A proposal that is told of, and not on the chain.
+            return s.Rounds(params.id, self.reports.number, "0", [], self.reports.as_of)
+        return rounds_reply(params.id, self.sight, NoTraces())
+
+    def hidden_sets(self, params: s.SetsParams) -> s.HiddenSets:
+        return self.sets or hidden_sets(params.tokenizer, self.sight, NoTraces())
 
     def voter(self, params: s.VoterParams) -> s.VoterReply:
         return voter_reply(Address.from_text(params.address, "resp").to_bytes(), self.sight)

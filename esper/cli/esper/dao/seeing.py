@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from esper.cli.esper.curation.round_text import rounds_text
 from esper.cli.esper.dao.proposal_ids import ShownProposal, shown_proposal
 from esper.cli.esper.dao.proposal_text import (
     live_lines,
@@ -16,8 +17,8 @@ from esper.cli.esper.dao.proposal_text import (
 )
 from esper.cli.esper.reports.report_text import reports_text
 from esper.cli.esper.session import DEFAULT_DATADIR, Datadir, Json, WalletName, session
-from esper.rpc.methods import DAO_LIST, DAO_REPORTS, DAO_SETTINGS, DAO_VOTER
-from esper.rpc.schema import NoParams, ReportsParams, VoterParams
+from esper.rpc.methods import DAO_LIST, DAO_REPORTS, DAO_ROUNDS, DAO_SETTINGS, DAO_VOTER
+from esper.rpc.schema import NoParams, ReportsParams, RoundsParams, VoterParams
 from esper.wallet.amounts import esp_text
 from esper.wallet.labels import address_called, address_of_any_network
 
@@ -42,6 +43,9 @@ def show_command(
             reports = s.any_node.call(DAO_REPORTS, ReportsParams(found.live.id))
             document["reports"] = msgspec.to_builtins(reports)
             lines += reports_text(reports)
+            rounds = s.any_node.call(DAO_ROUNDS, RoundsParams(found.live.id))
+            document["rounds"] = msgspec.to_builtins(rounds)
+            lines += rounds_text(rounds)
         s.answer(document, *lines)
 
 

@@ -9,6 +9,8 @@ from esper.node.views.dao.proposal_check import check_proposal
 from esper.node.views.dao.proposal_replies import dao_list, proposal_named, proposal_reply
 from esper.node.views.dao.readiness_replies import dao_readiness, rehearsal_reply
 from esper.node.views.dao.report_replies import report_named, reports_reply
+from esper.node.views.dao.round_replies import rounds_reply
+from esper.node.views.dao.set_replies import hidden_sets, set_named
 from esper.node.views.dao.setting_replies import dao_settings
 from esper.node.views.dao.sight import Sight
 from esper.node.views.dao.voter_reply import voter_reply
@@ -65,6 +67,18 @@ class DaoViews:
     async def report(self, params: s.ReportParams) -> s.ReportShown:
         """One report with its bits. Raises RpcError."""
         return report_named(params.id, self._sight(), self._history.view)
+
+    async def sets(self, params: s.SetsParams) -> s.HiddenSets:
+        """Hidden sets by tokenizer."""
+        return hidden_sets(params.tokenizer, self._sight(), self._history.view)
+
+    async def set(self, params: s.SetParams) -> s.SetShown:
+        """One hidden set. Raises RpcError."""
+        return set_named(params.id, self._sight(), self._history.view)
+
+    async def rounds(self, params: s.RoundsParams) -> s.Rounds:
+        """What hidden sets say of a model. Raises RpcError."""
+        return rounds_reply(params.id, self._sight(), self._history.view)
 
     async def rehearsal(self, params: s.RehearsalParams) -> s.RehearsalReply:
         """What a payee has to sign. Raises RpcError."""

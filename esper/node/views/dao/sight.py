@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from esper.dao.setting_values import in_force
 from esper.primitives.params import GovernanceParameters, NetworkParameters
 from esper.rpc.schema import AsOf
 from esper.vm.governance.dao_ledger import DaoLedger
@@ -34,3 +35,8 @@ class Sight:
     def rules(self) -> GovernanceParameters:
         """Periods and majorities."""
         return self.genesis.governance
+
+    @property
+    def in_force(self) -> GovernanceParameters:
+        """The same, with what votes have moved."""
+        return in_force(self.genesis, self.records.settings).governance

@@ -30,6 +30,7 @@ from esper.vm.governance.hidden.set_rules import end_set, has_rounds
 from esper.vm.governance.opening_rules import FEE_DIVISOR
 from esper.vm.governance.planned import model_of
 from esper.vm.ledger import Ledger
+from esper.vm.round_outcome import RoundOutcome, SetOutcome
 
 ROUNDS: Final = 2
 """Of a model: before it is activated, and behind it."""
@@ -54,13 +55,15 @@ def round_sets(proposal: Proposal, records: DaoLedger) -> tuple[Txid, ...] | Unj
     return least
 
 
-def draw_sets(live: Live, seed: bytes, records: DaoLedger, context: ExecutionContext) -> bool:
+def draw_sets(live: Live, seed: bytes, ledger: Ledger, context: ExecutionContext) -> bool:
     """Draw of the sets that there are; False if the model has no round, or is unjudged."""
+    records = DaoLedger(ledger)
     proposal = records.proposal(live.id)
     if not has_rounds(proposal):
         return False
     sets = round_sets(proposal, records)
     if isinstance(sets, Unjudged):
+        ledger.rounds.append(_outcome(live, (), sets, context, ()))
         return False
     wanted = context.params.governance.hidden_samples
     for set_id in sets:
@@ -80,27 +83,62 @@ def judge_round(live: Live, ledger: Ledger, context: ExecutionContext) -> None:
         if not found.is_complete:
             end_set(set_id, 0, records)
     opened = [(set_id, found) for set_id, found in sets if found.is_complete]
-    _pay(live, opened, records)
+    each = _pay(live, opened, records)
     scored = [(found, value) for _, found in opened if (value := score(found)) is not None]
     release_sets(live.id, records)
-    size = model_of(proposal).entry.bank_size
-    if unjudged([found.count for found, _ in scored], size) is not None:
-        return
-    median = lower_median([value for _, value in scored])
-    if is_below(median, context.params.governance.hidden_threshold_per_mille):
-        number = int(live.step == Step.ROUND1)
-        open_rollback(live, auto_rollback_id(live.id, number), ledger, context)
+    counts = [found.count for found, _ in scored]
+    held = Unjudged(len(counts), sum(counts), model_of(proposal).entry.bank_size)
+    rollback: tuple[Txid, ...] = ()
+    if not held.is_too_little:
+        median = lower_median([value for _, value in scored])
+        if is_below(median, context.params.governance.hidden_threshold_per_mille):
+            auto = auto_rollback_id(live.id, _number(live))
+            vote = open_rollback(live, auto, ledger, context)
+            rollback = () if vote is None else (vote,)
+    told = tuple(_told(set_id, found, each) for set_id, found in sets)
+    ledger.rounds.append(_outcome(live, told, held, context, rollback))
 
 
-def _pay(live: Live, opened: list[tuple[Txid, HiddenSet]], records: DaoLedger) -> None:
+def share_of_round(proposal: Proposal) -> int:
+    """Units of the fee that a round pays: rounds share alike, whatever the first one came to."""
+    return min(proposal.fee, proposal.base // FEE_DIVISOR // ROUNDS)
+
+
+def _number(live: Live) -> int:
+    """Of a model's round: 0 before its activation, 1 behind it."""
+    return int(live.step in (Step.DRAW1, Step.ROUND1))
+
+
+def _told(set_id: Txid, found: HiddenSet, each: int) -> SetOutcome:
+    if not found.is_complete:
+        return SetOutcome.of(set_id, found, 0, found.bond)
+    return SetOutcome.of(set_id, found, each * found.proven.bit_count(), 0)
+
+
+def _outcome(
+    live: Live,
+    sets: tuple[SetOutcome, ...],
+    held: Unjudged,
+    context: ExecutionContext,
+    rollback: tuple[Txid, ...],
+) -> RoundOutcome:
+    """``held``: the sets that count, and what they hold."""
+    theta = context.params.governance.hidden_threshold_per_mille
+    return RoundOutcome(
+        live.id, _number(live), sets, held.sets, held.items, held.bank_size, theta, rollback
+    )
+
+
+def _pay(live: Live, opened: list[tuple[Txid, HiddenSet]], records: DaoLedger) -> int:
+    """Units that each proven item has earned."""
     proposal = records.proposal(live.id)
     proven = sum(found.proven.bit_count() for _, found in opened)
     if not proven:
-        return
-    # Rounds share alike, whatever the first one came to.
-    half = min(proposal.fee, proposal.base // FEE_DIVISOR // ROUNDS)
+        return 0
+    half = share_of_round(proposal)
     records.set_proposal(live.id, replace(proposal, fee=proposal.fee - half))
     each = half // proven
     for set_id, found in opened:
         records.settle(set_id, found.curator, each * found.proven.bit_count(), 0)
     records.settle(live.id, proposal.proposer, 0, half - each * proven)
+    return each

@@ -50,19 +50,25 @@ def check_set(bond: int, body: SetBody, records: DaoLedger, rules: GovernancePar
         raise BondViolation(bond, least)
 
     # 3. There is a place.
-    if len(records.sets_of(body.tokenizer)) < MAX_SETS:
-        return
-    gone = displaced(body.tokenizer, records)
-    if gone is None:
+    needed = needed_bond(body.tokenizer, records, rules)
+    if needed is None:
         raise SetLimitViolation(MAX_SETS)
-    least = DISPLACES * records.hidden_set(gone).bond
-    if bond < least:
-        raise BondViolation(bond, least)
+    if bond < needed:
+        raise BondViolation(bond, needed)
 
 
 def least_set_bond(records: DaoLedger, rules: GovernanceParameters) -> int:
     """Units, while there is a place."""
     return -(-bond_unit(records.governance.stake, rules) // BOND_DIVISOR)
+
+
+def needed_bond(tokenizer: bytes, records: DaoLedger, rules: GovernanceParameters) -> int | None:
+    """Units that a set gets a place with now; None if none may go and all are taken."""
+    least = least_set_bond(records, rules)
+    if len(records.sets_of(tokenizer)) < MAX_SETS:
+        return least
+    gone = displaced(tokenizer, records)
+    return None if gone is None else max(least, DISPLACES * records.hidden_set(gone).bond)
 
 
 def displaced(tokenizer: bytes, records: DaoLedger) -> Txid | None:
@@ -74,6 +80,11 @@ def displaced(tokenizer: bytes, records: DaoLedger) -> Txid | None:
         if (found := records.hidden_set(set_id)).is_idle and not _is_awaited(found, begun)
     ]
     return min(free)[2] if free else None
+
+
+def is_awaited(found: HiddenSet, records: DaoLedger) -> bool:
+    """Whether a model is under way whose round a set is there for."""
+    return _is_awaited(found, list(_awaiting(found.tokenizer, records)))
 
 
 def check_withdrawal(sender: bytes, body: WithdrawBody, records: DaoLedger) -> None:
@@ -89,7 +100,7 @@ def check_withdrawal(sender: bytes, body: WithdrawBody, records: DaoLedger) -> N
         raise SetWithdrawnViolation("a round has drawn of it; it is judged first")
 
     # 3. Who promised a model's round a set keeps it there.
-    if _is_awaited(found, list(_awaiting(found.tokenizer, records))):
+    if is_awaited(found, records):
         raise SetWithdrawnViolation("a model that is under way waits for it; wait until its trial")
 
 

@@ -37,7 +37,6 @@ from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 from tests.support.bench_suites import item
 from tests.support.chain_world import funded_network
-from tests.support.dao_kept import hidden_sets_taken  # noqa: F401
 from tests.support.dao_proposals import proposal
 from tests.support.fake_work import FakeInference, FakeProver, FakeVerifier
 from tests.support.hidden_sets import Hidden

@@ -40,3 +40,8 @@ def test_theta_is_exact_and_0_is_never() -> None:
     assert (is_below(third, 333), is_below(third, 334)) == (False, True)
     assert not is_below(Fraction(0), 0)
     assert not is_below(Fraction(1, 2), 500)
+
+
+def test_why_a_round_is_unjudged_is_said_with_its_numbers() -> None:
+    assert str(Unjudged(1, 60_000, 5120)) == "unjudged: 1 hidden set, a round needs 3"
+    assert str(Unjudged(0, 0, 5120)) == "unjudged: no hidden sets, a round needs 3"

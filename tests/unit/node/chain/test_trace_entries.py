@@ -6,7 +6,7 @@ from esper.node.chain.history_entries import _Reading
 from esper.node.chain.trace_entries import settled_trace, trace_of
 from esper.primitives.ids import Txid
 from esper.storage.history.history_records import NO_TXID, CallMade
-from esper.storage.history.traces import Trace, Traced
+from esper.storage.history.traces import Trace, Traced, index_bytes, indices_from
 from esper.vm.governance.claim import Claim
 from esper.vm.governance.prove import Prove
 from esper.vm.governance.vote import Vote
@@ -14,7 +14,7 @@ from esper.vm.receipt import Receipt
 from esper.vm.settled_bond import SettledBond
 from tests.support.bench_suites import item, said, text_suite
 from tests.support.dao_world import proving
-from tests.support.hidden_sets import QUESTIONS
+from tests.support.hidden_sets import QUESTIONS, opens, withdrawal
 from tests.support.vm_world import ALICE, address
 
 MODEL, REPORT, TXID = Txid(b"m" * 64), Txid(b"r" * 64), Txid(b"t" * 64)
@@ -41,7 +41,20 @@ def test_a_proof_of_an_item_is_about_its_report() -> None:
 def test_other_things_leave_no_trace() -> None:
     assert trace_of(Vote(MODEL, 1), TXID, SENDER, 7) is None
     assert trace_of(proving(MODEL, 3), TXID, SENDER, 7) is None
-    assert trace_of(QUESTIONS.claim(), TXID, SENDER, 7) is None
+    assert trace_of(withdrawal(REPORT), TXID, SENDER, 7) is None
+
+
+def test_a_hidden_set_is_about_its_tokenizer() -> None:
+    found = trace_of(QUESTIONS.claim(), TXID, SENDER, 7)
+    about = Txid(QUESTIONS.tokenizer)
+    assert found == Trace(about, 7, Traced.COMMITTED, TXID, SENDER, 200, b"", 0, 0)
+
+
+def test_an_opening_is_about_its_set_and_says_which_items() -> None:
+    found = trace_of(opens(REPORT, QUESTIONS.proof([3, 199])), TXID, SENDER, 7)
+    assert found is not None
+    assert (found.about, found.what, found.number) == (REPORT, Traced.OPENED, 2)
+    assert (found.bits, indices_from(found.bits)) == (index_bytes([3, 199]), (3, 199))
 
 
 def test_a_settlement_is_about_what_held_the_coins() -> None:

@@ -86,6 +86,8 @@ REFUSALS: list[tuple[Method[Any, Any], s.Request, int, str]] = [
     (m.DAO_GET, s.ProposalParams(HASH), e.NOT_FOUND, "is under way"),
     (m.DAO_REPORTS, s.ReportsParams(HASH), e.NOT_FOUND, "is under way"),
     (m.DAO_REPORT, s.ReportParams(HASH), e.NOT_FOUND, "on a live model"),
+    (m.DAO_SET, s.SetParams(HASH), e.NOT_FOUND, "no hidden set"),
+    (m.DAO_ROUNDS, s.RoundsParams(HASH), e.NOT_FOUND, "is under way"),
     (m.DAO_VOTER, s.VoterParams(ELSEWHERE), e.INVALID_PARAMS, "address"),
     (m.TOKENIZE, s.TokenizeParams(), e.INVALID_PARAMS, "exactly one"),
     (

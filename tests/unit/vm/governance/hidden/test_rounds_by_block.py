@@ -20,7 +20,6 @@ from esper.vm.ledger import Ledger
 from esper.vm.settled_bond import SettledBond
 from esper.vm.view import Overlay
 from tests.support.bench_suites import item
-from tests.support.dao_kept import hidden_sets_taken  # noqa: F401
 from tests.support.dao_world import RULES, DaoWorld, model_body, proposing
 from tests.support.hidden_sets import (
     QUESTIONS,
@@ -201,15 +200,27 @@ def test_with_theta_0_no_vote_opens_by_itself() -> None:
     assert len(world.records.governance.live) == 1
 
 
-def test_where_a_vote_about_the_model_is_open_none_opens() -> None:
+def test_where_a_vote_about_the_model_is_open_that_one_stays_open() -> None:
     world, sets = three()
     txid = in_round(world)
     open_all(world, sets, dict.fromkeys(sets, WRONG))
     world.until(world.height + D - 3)
     rollback = world.propose(RollbackBody(txid), sender=BOB)
-    world.until(world.proposal(rollback).opened + 2)
+    closes, measured = world.proposal(rollback).close, world.live(txid)
+    assert measured is not None
+    judged = measured.next
+    world.until(judged)
     assert world.step(txid) == Step.CHECK
     assert [one.id for one in world.records.governance.live] == [txid, rollback]
+    # Those who have seen the score have as long as if it had opened now.
+    later = judged + RULES.rollback_window
+    live = world.live(rollback)
+    assert live is not None
+    assert closes < later == world.proposal(rollback).close == live.next
+    world.until(closes - 1)
+    world.vote(rollback, ALICE)
+    world.until(later)
+    assert world.live(txid) is None
 
 
 def test_fewer_than_three_sets_judge_nothing() -> None:

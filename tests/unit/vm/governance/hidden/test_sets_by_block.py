@@ -14,7 +14,6 @@ from esper.primitives.ids import Txid
 from esper.vm.governance.claim import Claim
 from esper.vm.governance.prove import Prove
 from tests.support.bench_suites import choice, item, said, shown
-from tests.support.dao_kept import hidden_sets_taken  # noqa: F401
 from tests.support.dao_world import RULES, DaoWorld, model_body
 from tests.support.hidden_sets import (
     QUESTIONS,

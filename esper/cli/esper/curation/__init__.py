@@ -1,0 +1,1 @@
+"""`esper dao curate`: hidden sets, from the items to their openings."""
