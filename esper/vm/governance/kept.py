@@ -7,7 +7,7 @@ Until then a block with one of them breaks DaoEncoding.
 
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
 
-REPORTS_TAKEN: bool = False
+REPORTS_TAKEN: bool = True
 """Claims about models, and proofs of their items."""
 HIDDEN_SETS_TAKEN: bool = False
 """Hidden sets of items, and what is opened of them."""
