@@ -8,14 +8,6 @@ from esper.vm.governance import kept
 
 
 @pytest.fixture(scope="module", autouse=True)
-def reports_taken() -> Iterator[None]:
-    """Blocks may hold reports on models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kept, "REPORTS_TAKEN", True)
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
 def hidden_sets_taken() -> Iterator[None]:
     """Blocks may hold hidden sets, and openings of them."""
     with pytest.MonkeyPatch.context() as patch:

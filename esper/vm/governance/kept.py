@@ -1,22 +1,14 @@
-"""What rules exist for and the chain does not take yet: claims, and proofs about them.
+"""What rules exist for and the chain does not take yet: hidden sets, and what is opened of them.
 
 Formats and rules stand, with vectors that two languages read, and so does the way into a miner's
-block. Reports have commands, hidden sets none; an attacker's reading has not reached all of it.
-Until then a block with one of them breaks DaoEncoding.
+block. There are no commands, and an attacker's reading has not reached all of it. Until then a
+block with one of them breaks DaoEncoding.
 """
 
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
 
-REPORTS_TAKEN: bool = True
-"""Claims about models, and proofs of their items."""
 HIDDEN_SETS_TAKEN: bool = False
 """Hidden sets of items, and what is opened of them."""
-
-
-def check_reports_taken() -> None:
-    """Raises DaoEncodingViolation."""
-    if not REPORTS_TAKEN:
-        raise DaoEncodingViolation("reports on models are not taken yet")
 
 
 def check_hidden_sets_taken() -> None:

@@ -18,7 +18,7 @@ from esper.primitives.ids import Txid
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.dao_suite import check_suite
-from esper.vm.governance.kept import check_hidden_sets_taken, check_reports_taken
+from esper.vm.governance.kept import check_hidden_sets_taken
 from esper.vm.governance.proving.evidence import check_evidence, punish
 from esper.vm.governance.proving.items import apply_item, check_item
 from esper.vm.governance.proving.openings import check_openings, note_openings
@@ -75,8 +75,6 @@ class Prove(Payload):
 
     def check_isolated(self) -> None:
         """Raises DaoEncodingViolation."""
-        if self.subject == ITEM_SUBJECT:
-            check_reports_taken()
         if self.subject == OPENING_SUBJECT:
             check_hidden_sets_taken()
         self.read()

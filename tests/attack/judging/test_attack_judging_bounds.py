@@ -19,7 +19,6 @@ from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from esper.primitives.work_outputs import Candidate
 from tests.support.bench_suites import Made, item, made, said, shown, text_suite
-from tests.support.dao_kept import reports_taken  # noqa: F401
 from tests.support.dao_world import RULES, DaoWorld, model_body
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN
 from tests.unit.vm.governance.reports.test_reports_by_block import (

@@ -11,7 +11,6 @@ from esper.primitives.errors import dao_errors as e
 from esper.primitives.ids import Txid
 from tests.support.bench_suites import item, text_suite
 from tests.support.branching_world import BranchingWorld
-from tests.support.dao_kept import reports_taken  # noqa: F401
 from tests.support.dao_world import RULES, model_body
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address
 from tests.unit.vm.governance.reports.test_reports_by_block import (

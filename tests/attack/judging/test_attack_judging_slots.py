@@ -13,7 +13,6 @@ from esper.vm.governance.reports.report_rules import (
     MOST_OF_OTHERS,
     least_report_bond,
 )
-from tests.support.dao_kept import reports_taken  # noqa: F401
 from tests.support.dao_world import RULES, DaoWorld, model_body
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN
 from tests.unit.vm.governance.reports.test_reports_by_block import (

@@ -15,19 +15,16 @@ from tests.support.dao_world import DaoWorld, model_body
 from tests.support.hidden_sets import QUESTIONS, withdrawal
 from tests.support.vm_world import ALICE, COIN
 
-REPORT = Claim(1, COIN, report_bytes(ReportBody(Txid(bytes(64)), 0, b"\1")))
 
 
 @pytest.mark.parametrize(
     ("payload", "said"),
     [
-        (REPORT, "reports on models are not taken yet"),
-        (Prove(2, Txid(bytes(64)), 0, b""), "reports on models are not taken yet"),
         (QUESTIONS.claim(), "hidden sets are not taken yet"),
         (withdrawal(Txid(bytes(64))), "hidden sets are not taken yet"),
         (Prove(3, Txid(bytes(64)), 0, b""), "hidden sets are not taken yet"),
     ],
-    ids=["report", "item", "set", "withdrawal", "opening"],
+    ids=["set", "withdrawal", "opening"],
 )
 def test_no_network_takes_them_yet(payload: Payload, said: str) -> None:
     world = DaoWorld()
@@ -35,11 +32,3 @@ def test_no_network_takes_them_yet(payload: Payload, said: str) -> None:
         world.block((ALICE, payload))
     assert isinstance(caught.value.__cause__, DaoEncodingViolation)
     assert said in str(caught.value.__cause__)
-
-
-def test_no_model_needs_a_report_that_nobody_can_make(monkeypatch: pytest.MonkeyPatch) -> None:
-    tiers = DaoWorld().records.tiers
-    assert gate_of(model_body(), tiers, (bytes(64),)) == 0
-    monkeypatch.setattr(kept, "REPORTS_TAKEN", True)
-    assert gate_of(model_body(), tiers, (bytes(64),)) == 1
-    assert gate_of(model_body(0), tiers, (bytes(64),)) == 0
