@@ -3,9 +3,9 @@
     python -m bench.report_blocks [--large] [--json]
 
 Of the genesis model by devnet's rules; with ``--large`` of random weights in the 15M shape by
-mainnet's. One proof more than a block may hold is handed in, of items that are as large as the rules
-let them be. The node's desk checks each, its assembly fills a block, and the block is judged as any
-other node would. Seconds are those of the processors.
+mainnet's. One proof more than a block may hold is handed in, of items that are as large as the
+rules let them be. The node's desk checks each, its assembly fills a block, and the block is judged
+as any other node would. Seconds are those of the processors.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -22,8 +23,8 @@ from typing import Any, TypeVar
 import trio
 
 from bench.random_checkpoint import STORIES_15M, write_random_model
-from bench.report_cost import FORMS, Sender, asking_of, costliest, silent, taken
-from esper.cli.esper.reports.item_proving import answered_item, proven_item
+from bench.report_cost import FORMS, asking_of, costliest, silent, taken
+from esper.cli.esper.reports.item_proving import Sender, answered_item, proven_item
 from esper.consensus.audit_rules import check_audits
 from esper.consensus.block import Coinbase
 from esper.consensus.block_isolation import BlockContent
@@ -145,7 +146,8 @@ def full_block(model: Examinee, params: NetworkParameters, form: str) -> dict[st
         paid = replace(bare, fee=fee)
         signed = replace(paid, signature=key.sign(paid.signing_digest(chain.genesis_hash)))
         groups = [group.to_bytes() for group in proven.groups(signed.txid)]
-        seconds, _ = taken(lambda: trio.run(desk.take, signed, signed.payload, groups))  # noqa: B023
+        work = partial(trio.run, partial(desk.take, signed, proven.prove, groups))
+        seconds, _ = taken(work)
         checked_s += seconds
         size = len(signed.to_bytes()) + sum(map(len, groups))
 
@@ -161,7 +163,8 @@ def full_block(model: Examinee, params: NetworkParameters, form: str) -> dict[st
         check_audits(content, state, execution, at, verifier)
 
     judge_s, _ = taken(judged)
-    held = sum(len(one.to_bytes()) for one in (*plan.transactions, *plan.groups))
+    held = sum(len(one.to_bytes()) for one in plan.transactions)
+    held += sum(len(one.to_bytes()) for one in plan.groups)
     room = params.limits.body_bytes - BODY_RESERVE
     assert plan.transactions, "the costliest item has room in a block"
     assert held <= room
@@ -195,8 +198,8 @@ def report_blocks(folder: Path, *, large: bool) -> dict[str, Any]:
 def tables(found: dict[str, Any]) -> list[str]:
     """As Markdown."""
     lines = [
-        "| model, network | item | handed in | in the block | bytes | of its room | checked, each, ms "
-        "| put together, ms | judged, ms |",
+        "| model, network | item | handed in | in the block | bytes | of its room | "
+        "checked, each, ms | put together, ms | judged, ms |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for form in FORMS:

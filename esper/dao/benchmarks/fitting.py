@@ -5,9 +5,10 @@
              and (distinct ids + sequences limit) (4 dim + 32 depth) <= 2^20 - 768 KiB
 
 depth is that of the tree of embedding rows: a row travels in the clear, and at most so many hashes
-beside it. The rest of a proof takes no more than a mainnet block's proof may, or the model could not
-be mined: 768 KiB. What fits so has room in a group, of 2^20 bytes, whatever the model's weights. A
-judge reads in the room that the judged answer left, so that both proofs have room in a block.
+beside it. The rest of a proof takes no more than a mainnet block's proof may, or the model could
+not be mined: 768 KiB. What fits so has room in a group, of 2^20 bytes, whatever the model's
+weights. A judge reads in the room that the judged answer left, so that both proofs have room in a
+block.
 
 So nobody loses a bond over what nobody can prove: a report says of such an item that it is wrong.
 And nobody says of an item that no block can hold that it is right. The same holds for items that

@@ -9,7 +9,8 @@ import pytest
 from esper.dao.benchmarks.report import Report
 from esper.primitives.errors import dao_errors as e
 from esper.primitives.ids import Txid
-from tests.support.bench_suites import item, text_suite
+from esper.vm.governance.prove import Prove
+from tests.support.bench_suites import item, said, text_suite
 from tests.support.branching_world import BranchingWorld
 from tests.support.dao_world import RULES, model_body
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address
@@ -28,10 +29,8 @@ OTHERS = range(2, 40)
 """Names of branches to choose from."""
 
 
-def proof_of(txid: Txid, index: int) -> object:
+def proof_of(txid: Txid, index: int) -> Prove:
     """A Prove that an item is as it is."""
-    from tests.support.bench_suites import said
-
     return shows(txid, SUITE.proof(index, [said(40 if RIGHT[index] else 41)]))
 
 
@@ -193,9 +192,7 @@ def test_a_bond_that_burned_on_a_branch_comes_back_on_another(
     assert world.trail[-1][1].settled == ()
 
 
-def test_a_vote_that_a_report_decided_is_undone_with_it(
-    world: BranchingWorld, asked: Txid
-) -> None:
+def test_a_vote_that_a_report_decided_is_undone_with_it(world: BranchingWorld, asked: Txid) -> None:
     close = world.proposal(asked).close
     world.vote(asked, ALICE, BOB)
     (txid,) = world.block((BOB, reporting(asked, RIGHT)))

@@ -27,7 +27,9 @@ SAMPLE = MAINNET.governance.report_samples
 DRAWS = 4_000
 GIVES_UP = 8
 """Blocks behind at which a miner stops trying to replace another's block."""
-ROW = re.compile(r"^\| (\d+) of 100 \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+(?:\.\d)?) \|$", re.M)
+ROW = re.compile(
+    r"^\| (\d+) of 100 \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+(?:\.\d)?) \|$", re.M
+)
 
 
 def missed(false: int) -> float:
@@ -52,7 +54,7 @@ def withheld(share: float, chance: float) -> float:
 
 
 def played(share: float, false: int, *, replaces: bool) -> float:
-    """The same by playing it, with draws as the chain makes them; ``replaces`` others' blocks too."""
+    """The same by playing it; ``replaces``: it tries to replace others' blocks too."""
     chance, drawn = Random(7), draws(false)
     suits = sum(_one_play(chance, drawn, share, replaces=replaces) for _ in range(DRAWS))
     return suits / DRAWS

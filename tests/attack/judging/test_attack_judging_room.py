@@ -91,4 +91,4 @@ def test_local_networks_hold_two_proofs_of_their_models() -> None:
     # Measured: the genesis model's proof of 256 rows takes 318,218 bytes beside its rows.
     for params in (DEVNET, REGTEST):
         room = params.limits.body_bytes - BODY_RESERVE - MAX_ITEM_PROOF - ENVELOPE
-        assert 2 * (320_000 + GROUP) + EMBEDDING_ROOM <= room
+        assert room >= 2 * (320_000 + GROUP) + EMBEDDING_ROOM

@@ -8,11 +8,13 @@ from esper.dao.steps import OPEN, Step
 from esper.primitives.errors import dao_errors as e
 from esper.primitives.ids import Txid
 from esper.primitives.networks import MAINNET, NETWORKS
+from esper.primitives.params import NetworkParameters
 from esper.vm.governance.reports.report_rules import (
     BOND_DIVISOR,
     MOST_OF_OTHERS,
     least_report_bond,
 )
+from esper.vm.unstake import Unstake
 from tests.support.dao_world import RULES, DaoWorld, model_body
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN
 from tests.unit.vm.governance.reports.test_reports_by_block import (
@@ -113,8 +115,10 @@ def test_claims_that_nobody_proves_hold_a_place_for_a_round_and_burn(
 
 
 @pytest.mark.parametrize("params", NETWORKS.values(), ids=NETWORKS)
-def test_what_it_costs_to_hold_all_places_through_a_vote_with_false_claims(params: object) -> None:
-    rules = params.governance  # type: ignore[attr-defined]
+def test_what_it_costs_to_hold_all_places_through_a_vote_with_false_claims(
+    params: NetworkParameters,
+) -> None:
+    rules = params.governance
     held = rules.draw_depth + 1 + rules.round_window
     rounds = rules.vote_window // held
     # In units of B, what a proposal's bond is measured in. On mainnet fifteen of them.
@@ -141,9 +145,7 @@ def test_no_place_is_needed_to_show_that_reports_are_false(world: DaoWorld, aske
 
 def test_who_refutes_takes_the_place_in_the_same_block(world: DaoWorld, asked: Txid) -> None:
     liars = world.block(*((BOB, reporting(asked, FALSE)) for _ in range(MOST_OF_OTHERS)))
-    _, mine = world.block(
-        (CAROL, item_of(liars[2], 0, right=RIGHT[0])), (CAROL, reporting(asked))
-    )
+    _, mine = world.block((CAROL, item_of(liars[2], 0, right=RIGHT[0])), (CAROL, reporting(asked)))
     assert world.records.report(mine) is not None
     # Nobody's report takes the place of another: not a higher bond's, not the proposer's.
     before = {one.id for one in world.proposal(asked).reports}
@@ -178,8 +180,6 @@ def test_places_of_one_model_are_not_those_of_another(world: DaoWorld, asked: Tx
 def test_the_least_bond_does_not_fall_with_the_stake(world: DaoWorld, asked: Txid) -> None:
     held = world.proposal(asked)
     assert least_report_bond(held) == -(-held.base // BOND_DIVISOR) == BOND
-    from esper.vm.unstake import Unstake
-
     world.block((ALICE, Unstake(600 * COIN)), (BOB, Unstake(300 * COIN)))
     world.until(world.height + 5)
     assert isinstance(refused(world, CAROL, reporting(asked, bond=BOND - 1)), e.BondViolation)

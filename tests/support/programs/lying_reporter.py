@@ -1,6 +1,6 @@
 """`esper` of a reporter who says that the model gets one item wrong, or right, that it does not.
 
-    python lying_reporter.py dao report …
+python lying_reporter.py dao report …
 """
 
 import sys

@@ -2,19 +2,14 @@
 
 import pytest
 
-from esper.dao.benchmarks.report import ReportBody, report_bytes
 from esper.primitives.errors.block_errors import RejectedTransactionViolation
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
 from esper.primitives.ids import Txid
-from esper.vm.governance import kept
-from esper.vm.governance.claim import Claim
-from esper.vm.governance.opening_rules import gate_of
 from esper.vm.governance.prove import Prove
 from esper.vm.payload import Payload
-from tests.support.dao_world import DaoWorld, model_body
+from tests.support.dao_world import DaoWorld
 from tests.support.hidden_sets import QUESTIONS, withdrawal
-from tests.support.vm_world import ALICE, COIN
-
+from tests.support.vm_world import ALICE
 
 
 @pytest.mark.parametrize(
