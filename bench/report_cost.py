@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from bench.random_checkpoint import STORIES_15M, write_random_model
 from esper.cli.esper.reports.item_proving import Asking, Sender, answered_item, proven_item
 from esper.consensus.audits.items import item_claim
+from esper.dao.benchmarks.fitting import EMBEDDING_ROOM, rows_bytes
 from esper.dao.benchmarks.item import Item, items_root
 from esper.dao.benchmarks.suite import NO_JUDGE, Form, Suite
 from esper.dao.ready import audit_binding
@@ -31,11 +32,13 @@ from esper.model.benchmarks.tokenised import TokenSuite
 from esper.model.loaded import load_model
 from esper.node.workers.native_work import NativeVerifier
 from esper.primitives.ids import Txid
+from esper.primitives.model_entry import ModelShape
 from esper.primitives.networks import DEVNET, MAINNET
 from esper.primitives.params import NetworkParameters
 from esper.prover import ProofPlan
 
 T = TypeVar("T")
+FORMS = {"choice": Form.CHOICE, "text": Form.TEXT, "judged": Form.JUDGED}
 REPORT = Txid(bytes(64))
 SENDER = Sender(bytes(64), bytes(33))
 BOS = 1
@@ -61,11 +64,22 @@ def taken(work: Callable[[], T]) -> tuple[float, T]:
     return time.process_time() - before, found
 
 
+def distinct_ids(shape: ModelShape, limit: int) -> int:
+    """How many ids an item may have beside the first, for a proof to have room for their rows."""
+    return EMBEDDING_ROOM // rows_bytes([(0,)], 0, shape) - limit - 1
+
+
 def question(
-    vocab: int, number: int, tokens: int, limit: int, form: Form, joined: tuple[int, ...] = ()
+    shape: ModelShape,
+    number: int,
+    tokens: int,
+    limit: int,
+    form: Form,
+    joined: tuple[int, ...] = (),
 ) -> Item:
-    """An item of so many tokens, as many of them other ids as there are."""
-    prompt = (BOS, *(3 + (number * 977 + at * 31) % (vocab - 3) for at in range(tokens - 1)))
+    """An item of so many tokens, of as many ids as there is room for."""
+    ids, vocab = distinct_ids(shape, limit), shape.vocab - 3
+    prompt = (BOS, *(3 + (number * 977 + at % ids * 31) % vocab for at in range(tokens - 1)))
     if form == Form.CHOICE:
         return Item(prompt, 1, (40, 41, 42, 43), (), ((41,),))
     return Item(prompt, limit, joined, (), ((40,) * 32,))
@@ -109,26 +123,30 @@ def of_item(asking: Asking, index: int) -> dict[str, float]:
     }
 
 
-def blocks_of(model: Examinee, params: NetworkParameters) -> dict[str, object]:
+def costliest(model: Examinee, params: NetworkParameters) -> dict[str, Item]:
     """The costliest items of each form that a network takes of a model."""
-    rules, shape = params.governance, model.entry.shape
-    rows = min(rules.audit_rows, shape.max_seq)
-    items = {
-        "choice": question(shape.vocab, 1, rows, 1, Form.CHOICE),
-        "text": question(shape.vocab, 7, rows - LONGEST + 1, LONGEST, Form.TEXT),
-        # Twice what the judge reads must have room in one proof.
-        "judged": question(shape.vocab, 9, rows // 8, 32, Form.JUDGED, (60, 61)),
+    shape = model.entry.shape
+    rows = min(params.governance.audit_rows, shape.max_seq)
+    return {
+        "choice": question(shape, 1, rows, 1, Form.CHOICE),
+        "text": question(shape, 7, rows - LONGEST + 1, LONGEST, Form.TEXT),
+        # Twice what the judge reads must have room in one proof, and its ids beside the answer's.
+        "judged": question(shape, 9, rows // 16, 32, Form.JUDGED, (60, 61)),
     }
+
+
+def blocks_of(model: Examinee, params: NetworkParameters) -> dict[str, object]:
+    """What each of those costs."""
+    rules, items = params.governance, costliest(model, params)
     found: dict[str, object] = {
         "network": params.name,
         "audits": rules.audits_per_block,
         "body_bytes": params.limits.body_bytes,
     }
-    forms = {"choice": Form.CHOICE, "text": Form.TEXT, "judged": Form.JUDGED}
     found["items"] = {
         name: of_item(
             asking_of(
-                *(model, forms[name], (item,), rules.audit_rows),
+                *(model, FORMS[name], (item,), rules.audit_rows),
                 model if name == "judged" else None,
             ),
             0,
@@ -143,8 +161,8 @@ def report_cost(folder: Path, count: int) -> dict[str, Any]:
     random = folder / "random-15M"
     write_random_model(random, STORIES_15M, gate_bits=12)
     load_s, model = taken(lambda: Examinee.of(random, load_model(random)))
-    vocab = STORIES_15M.vocab
-    items = tuple(question(vocab, at, QUESTION, 1, Form.CHOICE) for at in range(count))
+    shape = model.entry.shape
+    items = tuple(question(shape, at, QUESTION, 1, Form.CHOICE) for at in range(count))
     whole = asking_of(model, Form.CHOICE, items, MAINNET.governance.audit_rows, None)
     ask_s, _ = taken(
         lambda: measured(whole.suite.suite, list(enumerate(items)), model, whole.means)

@@ -1,6 +1,6 @@
 """Reports on a model on regtest: one is claimed, drawn, proven and stands; a false one ends.
 
-Real processes and real proofs of a small model. Blocks take reports here, as no network does yet.
+Real processes and real proofs of a small model.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import pytest
 from esper.rpc.methods import DAO_REPORT, GET_TRANSACTION
 from esper.rpc.schema import ReportParams, ReportReply, TransactionParams
 from tests.support.net.network_process import NetworkNode
-from tests.support.node.node_process import PATIENCE_S, ask, environment, running, until
+from tests.support.node.node_process import BIN, PATIENCE_S, ask, environment, running, until
 from tests.support.second_model import TICKET, second_model
 
 pytestmark = pytest.mark.nodes
 
 NETWORK = ("--network", "regtest")
-PROGRAM = Path(__file__).parents[1] / "support" / "programs" / "reports_taken.py"
+HONEST = (BIN / "esper",)
+LYING = (sys.executable, Path(__file__).parents[1] / "support" / "programs" / "lying_reporter.py")
 COIN = 10**8
 BOND = COIN // 4
 HEAD = {
@@ -39,11 +40,11 @@ HEAD = {
 
 @dataclass
 class Person:
-    """Somebody with a wallet, at a node whose blocks take reports."""
+    """Somebody with a wallet, at a node."""
 
     datadir: Path
     wallet: str
-    program: str = "esper"
+    program: tuple[str | Path, ...] = HONEST
 
     def run(self, *arguments: str | Path, status: int = 0) -> str:
         known = {
@@ -52,7 +53,7 @@ class Person:
             "ESPER_PASSWORD": "demo",
         }
         done = subprocess.run(
-            [sys.executable, PROGRAM, self.program, *arguments],
+            [*self.program, *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -91,10 +92,9 @@ WORDS = (
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[NetworkNode]:
     datadir = tmp_path / "miner"
-    program = (sys.executable, PROGRAM, "esperd")
-    with running("mine", datadir, *NETWORK, "--blocks", "1", program=program) as first:
+    with running("mine", datadir, *NETWORK, "--blocks", "1") as first:
         until("the first block", lambda: first.process.poll() is not None or None, PATIENCE_S)
-    with running("node", datadir, *NETWORK, program=program) as found:
+    with running("node", datadir, *NETWORK) as found:
         yield NetworkNode(found)
 
 
@@ -125,7 +125,7 @@ def test_a_true_report_stands_and_a_false_one_is_refuted(
     tmp_path: Path, folder: Path, suite: Path, node: NetworkNode
 ) -> None:
     datadir = node.datadir
-    owner, liar = Person(datadir, "demo"), Person(datadir, "liar", "lying-esper")
+    owner, liar = Person(datadir, "demo"), Person(datadir, "liar", LYING)
     owner.run("wallet", "import", *NETWORK, "--demo")
     address = liar.json("wallet", "new", *NETWORK)["addresses"][0]["address"]
     items = tmp_path / "letters.suite"

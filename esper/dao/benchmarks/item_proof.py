@@ -16,7 +16,7 @@ from esper.dao.benchmarks.answers import (
     check_shown,
     choice_lengths,
 )
-from esper.dao.benchmarks.fitting import VERDICTS, batch_fits, item_fits
+from esper.dao.benchmarks.fitting import VERDICT_TOKENS, VERDICTS, item_fits, verdicts_fit
 from esper.dao.benchmarks.grading import (
     choice_is_right,
     chosen,
@@ -137,16 +137,16 @@ def _judged(
         raise ItemViolation("the model's answer is missing")
     asked = _asked(body, model, TEXT_LISTED)
     prompts = judge_prompts(body.suite, body.item, body.answers[0].text(model.eos), model)
-    if not batch_fits(prompts, 1, judge.shape, most_rows):
+    if not verdicts_fit(body.item, prompts, model, judge, most_rows):
         _check_parts(body, 1, TEXT_LISTED)
         return Outcome(is_right=False, asked=(asked,))
     _check_choices(body, MAX_ANSWERS, judge)
     verdicts = body.answers[1:]
     for verdict in verdicts:
-        _check_answer(verdict, 1, body.listed, judge)
+        _check_answer(verdict, VERDICT_TOKENS, body.listed, judge)
         _check_listed(verdict.lists[0], body, judge)
     right = judged_is_right(body.item, verdicts[0].lists[0], verdicts[1].lists[0])
-    return Outcome(right, (asked, Asked(judge, prompts, 1, body.listed, verdicts)))
+    return Outcome(right, (asked, Asked(judge, prompts, VERDICT_TOKENS, body.listed, verdicts)))
 
 
 def _asked(body: ItemProof, model: ModelEntry, listed: int) -> Asked:

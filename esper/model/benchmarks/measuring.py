@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from esper.dao.benchmarks.answers import choice_lengths, longest_list
-from esper.dao.benchmarks.fitting import batch_fits, item_fits
+from esper.dao.benchmarks.fitting import VERDICT_TOKENS, item_fits, verdicts_fit
 from esper.dao.benchmarks.grading import (
     choice_is_right,
     chosen,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 DEFAULT_BATCH: Final = 32
 """Items that are answered together: more of them share each pass over the weights."""
-_VERDICT_TOKENS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +197,13 @@ def _judged(
     for one in asked:
         text = _without_eos(one.tokens, model)
         pair = judge_prompts(suite, one.item, text, model.entry)
-        if batch_fits(pair, _VERDICT_TOKENS, judge.entry.shape, means.most_rows):
+        if verdicts_fit(one.item, pair, model.entry, judge.entry, means.most_rows):
             read.append((one, pair))
         else:
             outcomes.append(Outcome(one.index, False, False, one.tokens, ()))
     prompts = [list(prompt) for _, pair in read for prompt in pair]
     longest = longest_list(judge.model.shape.vocab)
-    verdicts = judge.model.native.generate(prompts, _VERDICT_TOKENS, longest, threads)
+    verdicts = judge.model.native.generate(prompts, VERDICT_TOKENS, longest, threads)
     for place, (one, _) in enumerate(read):
         first, second = (_candidates(lists[0]) for _, lists in verdicts[2 * place : 2 * place + 2])
         right = judged_is_right(one.item, first, second)

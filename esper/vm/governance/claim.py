@@ -32,7 +32,6 @@ from esper.vm.governance.hidden.set_rules import (
     commit_set,
     return_set,
 )
-from esper.vm.governance.kept import check_hidden_sets_taken, check_reports_taken
 from esper.vm.governance.reports.report_rules import check_report
 from esper.vm.governance.reports.report_steps import open_report
 from esper.vm.ledger import Ledger
@@ -81,10 +80,6 @@ class Claim(Payload):
 
     def check_isolated(self) -> None:
         """Raises DaoEncodingViolation."""
-        if self.subject in (SET_SUBJECT, WITHDRAW_SUBJECT):
-            check_hidden_sets_taken()
-        else:
-            check_reports_taken()
         if isinstance(self.read(), WithdrawBody) and self.bond:
             raise DaoEncodingViolation("a set is taken back with a bond, must be without")
 

@@ -16,7 +16,6 @@ from esper.primitives.errors.dao_errors import (
     ProposerStakeViolation,
 )
 from esper.primitives.params import GovernanceParameters
-from esper.vm.governance import kept
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.electorate import bond_unit, least_electorate
 from esper.vm.governance.stake_moves import held_by
@@ -44,7 +43,7 @@ def fee_share(body: Body, tiers: TierRegistry, unit: int) -> int:
 
 def gate_of(body: Body, tiers: TierRegistry, texts: tuple[bytes, ...]) -> int:
     """Suites that need a report that stands; ``texts`` are those that are registered by then."""
-    return len(texts) if kept.REPORTS_TAKEN and _is_other_model(body, tiers) else 0
+    return len(texts) if _is_other_model(body, tiers) else 0
 
 
 def _is_other_model(body: Body, tiers: TierRegistry) -> bool:

@@ -18,7 +18,6 @@ from esper.primitives.ids import Txid
 from esper.vm.context import NO_EFFECT, Effect, ExecutionContext
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.dao_suite import check_suite
-from esper.vm.governance.kept import check_hidden_sets_taken, check_reports_taken
 from esper.vm.governance.proving.evidence import check_evidence, punish
 from esper.vm.governance.proving.items import apply_item, check_item
 from esper.vm.governance.proving.openings import check_openings, note_openings
@@ -75,10 +74,6 @@ class Prove(Payload):
 
     def check_isolated(self) -> None:
         """Raises DaoEncodingViolation."""
-        if self.subject == ITEM_SUBJECT:
-            check_reports_taken()
-        if self.subject == OPENING_SUBJECT:
-            check_hidden_sets_taken()
         self.read()
 
     def check_in_context(self, sender: bytes, ledger: Ledger, context: ExecutionContext) -> None:

@@ -6,7 +6,6 @@ from esper.crypto.signing import KeyPair
 from esper.primitives.ids import Txid
 from esper.primitives.networks import REGTEST
 from tests.support.bench_suites import item, text_suite
-from tests.support.dao_kept import reports_taken  # noqa: F401
 from tests.support.dao_world import RULES, DaoWorld, change_body, model_body
 from tests.support.vm_world import ALICE, COIN
 

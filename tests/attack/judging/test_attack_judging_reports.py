@@ -1,6 +1,5 @@
 """What a reporter who lied may keep of its bond."""
 
-from tests.support.dao_kept import reports_taken  # noqa: F401
 from tests.support.dao_world import DaoWorld, model_body
 from tests.support.vm_world import BOB, COIN
 from tests.unit.vm.governance.reports.test_reports_by_block import (

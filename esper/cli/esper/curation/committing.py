@@ -28,7 +28,6 @@ from esper.cli.esper.spend.paying import own_address, pay, told_as_sent
 from esper.dao.hidden.hidden_set import SET_SUBJECT, set_bytes
 from esper.model.benchmarks.secret_set import SecretSet
 from esper.model.errors import ModelError
-from esper.primitives.errors.dao_errors import DaoEncodingViolation
 from esper.rpc.methods import DAO_SETS
 from esper.rpc.schema import HiddenSets, SetsParams, TokenizerReply
 from esper.vm.governance.claim import Claim
@@ -95,10 +94,6 @@ def _commit(
         )
     sets, place = _place(s, secret)
     claim = Claim(SET_SUBJECT, _bond(s, bond, place), set_bytes(secret.body))
-    try:
-        claim.check_isolated()
-    except DaoEncodingViolation as error:
-        s.refuse("DaoEncodingViolation", f"no block of this network holds a hidden set: {error}")
     # Before anything is kept: what no block takes, and what the account cannot pay for.
     drafted(s.node, s.rules, own, claim, fees=terms)
     file = keep(s.datadir, secret)

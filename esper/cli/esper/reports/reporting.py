@@ -47,7 +47,6 @@ from esper.model.benchmarks.measuring import DEFAULT_BATCH, measured
 from esper.model.benchmarks.report import BenchmarkReport
 from esper.model.errors import ModelError
 from esper.node.workers.native_work import DisagreementError
-from esper.primitives.errors.dao_errors import DaoEncodingViolation
 from esper.primitives.ids import txid_of
 from esper.prover import ProofError
 from esper.rpc.methods import DAO_GET, DAO_REPORT, DAO_REPORTS
@@ -141,10 +140,6 @@ def _report(
     _check_judge(s, asking)
     # Before hours of asking: what no block takes, and what the account cannot pay for.
     blank = _claim(found, place, bytes(-(-asking.suite.suite.count // 8)), units)
-    try:
-        blank.check_isolated()
-    except DaoEncodingViolation as error:
-        s.refuse("DaoEncodingViolation", f"no block of this network holds a report: {error}")
     drafted(s.node, s.rules, own, blank, fees=terms)
     items = list(enumerate(asking.suite.items))
     with progress_shown() as tell:

@@ -35,7 +35,6 @@ from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay
 from tests.support.bench_suites import Made, groups_of, item, made
 from tests.support.chain_world import funded_network
-from tests.support.dao_kept import reports_taken  # noqa: F401
 from tests.support.dao_proposals import proposal
 from tests.support.fake_work import FakeInference, FakeVerifier
 from tests.support.vm_world import ALICE, BOB, COIN, Unchecked, address, make

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from esper.dao.benchmarks.answers import ShownAnswer, check_shown, choice_lengths
-from esper.dao.benchmarks.fitting import audit_rows, batch_fits, is_gradable, item_fits
+from esper.dao.benchmarks.fitting import (
+    EMBEDDING_ROOM,
+    audit_rows,
+    batch_fits,
+    is_gradable,
+    item_fits,
+    rows_bytes,
+    verdicts_fit,
+)
 from esper.dao.benchmarks.grading import (
     choice_is_right,
     chosen,
@@ -110,13 +118,29 @@ def test_what_a_proof_has_room_for() -> None:
 
 
 def test_embedding_rows_travel_in_the_clear() -> None:
-    # 638,976 bytes: 39 rows of 4,096 values.
-    wide = replace(SHAPE, dim=4096)
+    # 262,144 bytes: 39 rows of 1,608 values, each with nine hashes of 32 bytes, and 80 bytes.
+    wide = replace(SHAPE, dim=1608)
+    assert (wide.vocab - 1).bit_length() == 9
+    assert rows_bytes([tuple(range(38))], 1, wide) == 39 * (4 * 1608 + 9 * 32)
     assert batch_fits([tuple(range(38))], 1, wide, 64)
     assert not batch_fits([tuple(range(39))], 1, wide, 64)
     assert batch_fits([(1,) * 60], 1, wide, 64), "an id travels once"
     assert batch_fits([tuple(range(37))] * 2, 1, wide, 128)
     assert not batch_fits([tuple(range(38))] * 2, 1, wide, 128)
+    # Without the hashes there would be room for one more.
+    assert 40 * 4 * 1608 <= EMBEDDING_ROOM < 40 * (4 * 1608 + 9 * 32)
+
+
+def test_a_judge_reads_in_the_room_that_the_answer_left() -> None:
+    wide = replace(MODEL, shape=replace(SHAPE, dim=1608))
+    answered = item(prompt=tuple(range(20)), limit=4)
+    rest = 39 - 20 - 4
+    pair = (tuple(range(rest - 2)),) * 2
+    assert verdicts_fit(answered, pair, wide, wide, 128)
+    longer = (tuple(range(rest - 1)),) * 2
+    assert batch_fits(longer, 1, wide.shape, 128)
+    assert not verdicts_fit(answered, longer, wide, wide, 128)
+    assert not verdicts_fit(answered, pair, wide, wide, 31)
 
 
 def test_what_a_form_needs() -> None:

@@ -16,7 +16,6 @@ from esper.rpc import schema as s
 from esper.vm.governance.claim import Claim
 from esper.vm.governance.prove import Prove
 from tests.support.bench_suites import choice, item, made, said, text_suite
-from tests.support.dao_kept import reports_taken  # noqa: F401
 from tests.support.dao_world import RULES, change_body, model_body
 from tests.support.report_world import ReportWorld
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address

@@ -24,7 +24,6 @@ from esper.primitives.networks import REGTEST
 from esper.rpc import examples
 from esper.rpc import schema as s
 from esper.rpc.client import NodeUnreachableError
-from esper.vm.governance import kept
 from esper.vm.governance.claim import Claim
 from esper.vm.governance.prove import Prove
 from tests.support.benchmark_models import letter_model
@@ -461,9 +460,7 @@ def test_items_that_make_no_set(curator: Console, model: Model, tmp_path: Path) 
     assert "line" in refused(curator, model, b"{", tmp_path)
 
 
-def test_a_bond_is_named_and_is_enough(
-    curator: Console, model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bond_is_named_and_is_enough(curator: Console, model: Model) -> None:
     words = curator.error(*committing(model)[:-2], status=2)
     assert "the node says that --bond 0.5 is the least" in words
     words = curator.error(*committing(model)[:-1], "0.4", status=2)
@@ -479,9 +476,6 @@ def test_a_bond_is_named_and_is_enough(
     assert "so none gives way" in curator.error(*committing(model))
     curator.node.sets = s.HiddenSets(128, 64, 2, [], as_of)
     assert "sets for another tokenizer" in curator.error(*committing(model))
-    curator.node.sets = None
-    monkeypatch.setattr(kept, "HIDDEN_SETS_TAKEN", False)
-    assert "no block of this network holds a hidden set" in curator.error(*committing(model))
     assert not (curator.datadir / "hidden").exists()
     assert curator.node.pending == {}
 

@@ -21,13 +21,11 @@ from esper.model.benchmarks.tokenised import TokenSuite, suite_of
 from esper.model.loaded import load_model
 from esper.rpc import examples
 from esper.rpc import schema as s
-from esper.vm.governance import kept
 from esper.vm.governance.claim import Claim
 from esper.vm.governance.prove import Prove
 from tests.support.benchmark_models import letter_model
 from tests.support.benchmark_texts import CHOICE, JUDGED, lines_of
 from tests.support.benchmark_texts import ITEMS as ITEMS_OF
-from tests.support.dao_kept import reports_taken  # noqa: F401
 from tests.support.wallet.wallet_console import Console, console
 
 __all__ = ["console"]
@@ -299,9 +297,6 @@ def test_what_a_report_is_refused_for(
     asked.node.reports = replace(asked.node.reports, latest=0)
     assert "takes no report any more" in asked.error(*reporting(benchmark))
     asked.node.reports = replace(asked.node.reports, latest=99)
-    monkeypatch.setattr(kept, "REPORTS_TAKEN", False)
-    words = asked.error(*reporting(benchmark))
-    assert "no block of this network holds a report: " in words
     assert asked.node.pending == {}
 
 

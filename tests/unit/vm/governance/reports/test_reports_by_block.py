@@ -26,7 +26,6 @@ from esper.vm.ledger import Ledger
 from esper.vm.settled_bond import SettledBond
 from esper.vm.view import Overlay
 from tests.support.bench_suites import Made, choice, item, made, said, shown, text_suite
-from tests.support.dao_kept import reports_taken  # noqa: F401
 from tests.support.dao_world import RULES, DaoWorld, change_body, model_body
 from tests.support.vm_world import ALICE, BOB, CAROL, COIN, address
 from tests.unit.vm.governance.test_dao_rules import SLH, refused, told
