@@ -175,12 +175,15 @@ def test_ten_thousand_single_bytes(name: str, twins: Twins, receipts: dict[str, 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("link", REFITTED)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ["first", "lane"])
 def test_ten_thousand_bytes_of_a_proof_whose_hashes_fit(
     name: str, link: str, chain: RealChain, twins: Twins
 ) -> None:
-    txid = dict(zip(CASES, (*chain.together, chain.lane), strict=True))[name]
-    assert proof_bytes_refused(chain.receipt(txid), link, MANY, twins) == {link: MANY}
+    """Of each proof once: the second call is in the first one's group and block."""
+    txid = chain.lane if name == "lane" else chain.together[0]
+    found = proof_bytes_refused(chain.receipt(txid), link, MANY, twins)
+    print(f"{name}, {link}: {dict(found)}")
+    assert found == {link: MANY}
 
 
 @pytest.mark.soak
