@@ -315,8 +315,10 @@ IMPORTED = ("typer", "esper.cli.lazy_commands", "esper.rpc.schema", "esper.primi
 @pytest.mark.parametrize("command", COMMANDS)
 def test_ctrl_c_while_modules_are_imported_is_silent(command: str, tmp_path: Path) -> None:
     program, *words = command.split()
+    # A shell that starts the tests in the background has ctrl-C ignored: no command would end.
     code = f"""
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Interrupt:
     def find_spec(self, name, path, target=None):
         if name in {IMPORTED!r} and name == IMPORTED_NOW:

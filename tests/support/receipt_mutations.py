@@ -4,10 +4,13 @@ import base64
 import json
 from collections.abc import Iterator
 from itertools import combinations
+from random import Random
 from typing import Any
 
 Path = tuple[str | int, ...]
 """Where a leaf stands: keys and indices."""
+KINDS = (b"0123456789abcdef", b"ABCDEFGHIJKLMNOPQRSTUVWXYZghijklmnopqrstuvwxyz+/")
+"""Hexadecimal, and what else is base64: a byte for another of its kind mostly keeps the form."""
 
 
 def dumped(value: Any) -> bytes:
@@ -80,6 +83,28 @@ def changed_bytes(honest: bytes, many: int) -> Iterator[tuple[int, bytes]]:
     for turn in range(many):
         at = turn * len(honest) // many
         new = (honest[at] + 1 + turn % 255) % 256
+        yield at, honest[:at] + bytes((new,)) + honest[at + 1 :]
+
+
+def drawn_bytes(honest: bytes, many: int, seed: int) -> Iterator[tuple[int, bytes]]:
+    """Single bytes, drawn: half of them anywhere, half in a part that is drawn first.
+
+    Two proofs are nearly all of a receipt: drawn anywhere, a byte is hardly ever in another part.
+    Half of them become any other byte, which is seldom one that the form allows, half another of
+    the same kind. Equal seeds draw the same.
+    """
+    random = Random(seed)
+    spans, start = [], 0
+    for key, part in json.loads(honest).items():
+        start += 1
+        spans.append((start, start + len(dumped({key: part})) - 2))
+        start = spans[-1][1]
+    assert start + 1 == len(honest), "else the parts are not where they are looked for"
+    for turn in range(many):
+        at = random.randrange(*(random.choice(spans) if turn % 2 else (0, len(honest))))
+        kind = next((one for one in KINDS if honest[at] in one), b"")
+        others = kind if kind and turn // 2 % 2 else bytes(range(256))
+        new = random.choice([one for one in others if one != honest[at]])
         yield at, honest[:at] + bytes((new,)) + honest[at + 1 :]
 
 

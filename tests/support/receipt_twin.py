@@ -87,9 +87,12 @@ class Twins:
         """The link that both name as the first that fails; every status must be the same.
 
         Only *text* may differ, which no browser can compare: where it is ok or open for one, it is
-        open for the other, and a text that another tokenizer wrote fails in Python alone.
+        open for the other, and a text that another tokenizer wrote fails in Python alone, which
+        then reaches nothing behind it.
         """
         mine, theirs = self.python(data), self.rust(data)
+        if mine[-1] == ("text", "fail") and ("text", "open") in theirs:
+            theirs = [*theirs[: len(mine) - 1], mine[-1]]
         assert without_text(mine) == without_text(theirs), (mine, theirs)
         status, other = dict(mine).get("text"), dict(theirs).get("text")
         assert status == other or (status, other) == ("ok", "open"), (mine, theirs)
