@@ -67,10 +67,12 @@ class NoPlaceError(ProveDeskError):
 
     retry = True
 
-    def __init__(self, count: int, size: int) -> None:
+    def __init__(self, count: int, size: int, fee: int | None) -> None:
+        """``fee`` in units would take another's place; None: none would."""
+        more = "" if fee is None else f", with a fee of {fee} units or more"
         super().__init__(
             f"{count} proofs of {size} bytes wait for a block here, and there is no place for "
-            "more: send it again later, or hand it to another miner"
+            f"more: send it again later{more}, or hand it to another miner"
         )
 
 

@@ -1,13 +1,16 @@
 """Proven claims that wait for a block of this miner, each transaction with its groups.
 
 They are told to no other node. What an own or another's block holds is kept for as long as that
-block may leave the chain, while nothing else needs the place.
+block may leave the chain, while nothing else needs the place. A block has first what pays most a
+byte, and so has whoever needs a place here: nobody keeps others out for the least fee.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
+from math import ceil
 from typing import Final
 
 from esper.consensus.audit_rules import AuditSight, check_prove_groups
@@ -33,6 +36,8 @@ MOST: Final = 32
 """Transactions that are kept."""
 MOST_OF_SENDER: Final = 8
 """That wait, of one sender: nobody fills the place of all others."""
+MORE: Final = Fraction(11, 10)
+"""Times what another pays a byte, and its place may be taken."""
 MOST_BYTES: Final = 16 << 20
 """Bytes of them and of their groups: of the largest groups, those of eight."""
 
@@ -51,6 +56,11 @@ class Handed:
     """Bytes of the transaction and its groups."""
     height: int | None = None
     """Height of the block that has it; None: it waits."""
+
+    @property
+    def rate(self) -> Fraction:
+        """Units of fee a byte."""
+        return Fraction(self.transaction.fee, self.size)
 
 
 class HandedIn:
@@ -93,15 +103,15 @@ class HandedIn:
         if len(self.waiting_of(transaction.sender)) - (old is not None) >= MOST_OF_SENDER:
             raise TooManyOfSenderError(MOST_OF_SENDER)
         kept = {txid: one for txid, one in self._kept.items() if txid != old}
+        gone = [] if old is None else [old]
         in_blocks = iter([txid for txid, one in kept.items() if one.height is not None])
         while not _fits([*kept.values(), new]):
             # What is in a block is needed again only if that leaves the chain.
-            if (least := next(in_blocks, None)) is None:
-                raise NoPlaceError(len(kept), sum(one.size for one in kept.values()))
+            least = next(in_blocks, None) or _gives_way(kept.values(), new)
+            gone.append(least)
             del kept[least]
-        before = self._kept
         self._kept = {**kept, transaction.txid: new}
-        for txid in before.keys() - self._kept.keys():
+        for txid in gone:
             self.on_gone(txid)
         return old
 
@@ -111,13 +121,13 @@ class HandedIn:
             self._drop(one.txid, "an own block that held it was refused")
 
     def take(self, chain: ChainContext, state: StateView, draft: BlockDraft) -> list[CallGroup]:
-        """Add to a block on ``state`` what waits and fits; the groups of it.
+        """Add to a block on ``state`` what waits and fits, what pays most first; the groups of it.
 
         What no block can have any more is forgotten.
         """
         groups: list[CallGroup] = []
         most = chain.params.governance.audits_per_block
-        for one in self.waiting():
+        for one in _by_rate(self.waiting()):
             if sum(isinstance(other.payload, Prove) for other in draft.transactions) >= most:
                 break
             if one.size > draft.room:
@@ -204,6 +214,49 @@ def may_come(violation: RuleViolation) -> bool:
     if not isinstance(violation, TransactionViolation):
         return False
     return consequence_of(violation, Stage.ADMISSION) is Consequence.RETRY
+
+
+def _by_rate(waiting: list[Handed]) -> Iterator[Handed]:
+    """What pays most a byte first, of each sender by nonce; of equals what came first."""
+    lines: dict[bytes, list[Handed]] = {}
+    for one in waiting:
+        lines.setdefault(one.transaction.sender, []).append(one)
+    for line in lines.values():
+        line.sort(key=_nonce, reverse=True)
+    while lines:
+        sender = max(lines, key=lambda each: lines[each][-1].rate)
+        yield lines[sender].pop()
+        if not lines[sender]:
+            del lines[sender]
+
+
+def _gives_way(kept: Iterable[Handed], new: Handed) -> Txid:
+    """What makes place for one that pays a tenth more a byte; of a sender the last goes first.
+
+    What stands behind others of its sender is worth what the least of them pays, so none takes the
+    place of one that it stands behind. Raises NoPlaceError.
+    """
+    ends: dict[bytes, tuple[Fraction, Handed]] = {}
+    worth = new.rate
+    waiting = [one for one in kept if one.height is None]
+    for one in sorted(waiting, key=_nonce):
+        sender = one.transaction.sender
+        if sender == new.transaction.sender and one.transaction.nonce < new.transaction.nonce:
+            worth = min(worth, one.rate)
+        before = ends.get(sender)
+        ends[sender] = (one.rate if before is None else min(before[0], one.rate)), one
+    size = sum(one.size for one in waiting)
+    if not ends:
+        raise NoPlaceError(len(waiting), size, None)
+    least, last = min(ends.values(), key=lambda end: end[0])
+    needed = least * MORE
+    if worth < needed:
+        raise NoPlaceError(len(waiting), size, ceil(needed * new.size))
+    return last.transaction.txid
+
+
+def _nonce(one: Handed) -> int:
+    return one.transaction.nonce
 
 
 def _fits(kept: list[Handed]) -> bool:

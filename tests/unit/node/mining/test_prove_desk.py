@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -19,10 +20,16 @@ from esper.node.mining.block_assembly import assemble
 from esper.node.mining.block_draft import BlockDraft
 from esper.node.mining.proves import desk as desk_module
 from esper.node.mining.proves import waiting
-from esper.node.mining.proves.errors import CheckRunsError, ChecksWaitError, ProveDeskError
+from esper.node.mining.proves.errors import (
+    CheckRunsError,
+    ChecksWaitError,
+    NoPlaceError,
+    ProveDeskError,
+)
 from esper.primitives.errors.audit_errors import AuditGroupViolation
 from esper.primitives.ids import BlockId, Txid
 from esper.vm.ledger import Ledger
+from esper.vm.transaction import Transaction
 from esper.vm.view import Overlay, StateView
 from tests.support.node.evidence_world import (
     CHAIN,
@@ -35,7 +42,7 @@ from tests.support.node.evidence_world import (
     moved,
     pay,
 )
-from tests.support.vm_world import ALICE, CAROL, MINER, address
+from tests.support.vm_world import ALICE, BOB, CAROL, MINER, address
 
 PER_BLOCK = PARAMS.governance.audits_per_block
 
@@ -211,7 +218,72 @@ def test_one_sender_does_not_fill_the_place_of_others(monkeypatch: pytest.Monkey
     assert world.refused(*accused(lie(3), nonce=0)) == ""
 
 
+def dear(evidence: Any, key: Any, times: int, nonce: int = 0) -> tuple[Transaction, Any]:
+    """Evidence with so many times the usual fee."""
+    usual, _ = accused(evidence, key, nonce)
+    return accused(evidence, key, nonce, fee=times * usual.fee)
+
+
+def test_the_place_of_what_pays_less_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MOST", 3)
+    world = ProveWorld()
+    # The last of Alice's is worth what the first of hers pays: it comes behind that.
+    first, later = accused(lie()), dear(lie(1), ALICE, 9, nonce=1)
+    third = dear(lie(2), CAROL, 2)
+    for one in (first, later, third):
+        world.take(*one)
+    assert world.refused(*accused(lie(3), BOB)) == "NoPlaceError"
+    tenth = first[0].fee * 11 // 10
+    needed = r"with a fee of (\d+) units or more"
+    with pytest.raises(NoPlaceError, match=needed) as caught:
+        world.take(*accused(lie(3), BOB, fee=tenth - tenth // 50))
+    found = re.search(needed, str(caught.value))
+    assert found is not None
+    world.take(*accused(lie(3), BOB, fee=int(found[1])))
+    assert later[0].txid not in world.handed
+    assert first[0].txid in world.handed
+    assert third[0].txid in world.handed
+    # Then the first of hers, and then there is nobody who pays less.
+    world.take(*dear(lie(4), CAROL, 3, nonce=1))
+    assert first[0].txid not in world.handed
+    assert world.refused(*accused(lie(1), ALICE, fee=int(found[1]))) == "NoPlaceError"
+
+
+def test_what_stands_behind_something_cheap_takes_nobodys_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "MOST", 2)
+    world = ProveWorld()
+    cheap, other = accused(lie()), dear(lie(1), CAROL, 2)
+    world.take(*cheap)
+    world.take(*other)
+    assert world.refused(*dear(lie(2), ALICE, 9, nonce=1)) == "NoPlaceError"
+    # Nor is it its own sender's that would go.
+    world.take(*dear(lie(2), BOB, 3))
+    assert cheap[0].txid not in world.handed
+
+
+def test_what_came_first_keeps_its_place_against_its_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MOST", 1)
+    world = ProveWorld()
+    own = accused(lie())
+    world.take(*own)
+    assert world.refused(*accused(lie(1), CAROL)) == "NoPlaceError"
+    assert own[0].txid in world.handed
+
+
 # --- blocks ---
+
+
+def test_a_block_has_first_what_pays_most_and_each_senders_in_order() -> None:
+    world = ProveWorld()
+    first, behind = accused(lie()), dear(lie(1), ALICE, 9, nonce=1)
+    other = dear(lie(2), CAROL, 3)
+    for one in (first, behind, other):
+        world.take(*one)
+    transactions, groups = world.block()
+    assert transactions == [other[0], first[0], behind[0]][:PER_BLOCK]
+    assert groups == [other[1], first[1], behind[1]][:PER_BLOCK]
 
 
 def test_what_a_block_has_waits_no_more_until_the_block_leaves_the_chain() -> None:
