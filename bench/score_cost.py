@@ -37,7 +37,7 @@ SHAPES: Final[dict[str, Shape | None]] = {
     "15M": replace(STORIES_15M, max_seq=256),
     "135M": SMOLLM2,
 }
-"""By name; None: the genesis model. The others have random weights: speed does not depend on them."""
+"""By name; None: the genesis model. The others' weights are random: speed is the same."""
 LENGTHS: Final = ((32, 96), (128, 128))
 """Tokens of prompt and answer."""
 BATCH: Final = 32
@@ -66,7 +66,7 @@ def prompts_of(model: LoadedModel, count: int, length: int) -> list[list[int]]:
 
 
 def cost_of(model: LoadedModel, prompts: Sequence[Sequence[int]], answer: int) -> Cost:
-    """Answer and score once. Raises ValueError where the lists of both differ: no figure is worth that."""
+    """Answer and score once. Raises ValueError where the lists of both differ."""
     began = time.process_time()
     told = model.native.generate(prompts, answer, TOP, 1)
     answered = time.process_time()
@@ -108,14 +108,11 @@ def table(found: dict[str, list[tuple[float, float, float]]]) -> list[str]:
     lengths = [f"{prompt} + {answer}" for prompt, answer in LENGTHS]
     heads = ("one", f"{BATCH} at once", f"one of {BATCH}")
     titles = [f"{head}, {length}" for head in heads for length in lengths]
-    return [
-        f"| model | {' | '.join(titles)} |",
-        f"|{' --- |' * (len(titles) + 1)}",
-        *(
-            f"| {name} | {' | '.join(f'{pair[column]:.2f}' for column in range(3) for pair in pairs)} |"
-            for name, pairs in found.items()
-        ),
-    ]
+    lines = [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
+    for name, pairs in found.items():
+        cells = [f"{pair[column]:.2f}" for column in range(len(heads)) for pair in pairs]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
 
 
 def measured(names: Sequence[str], runs: int) -> dict[str, list[tuple[float, float, float]]]:
@@ -144,9 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(found))
         return
     print("\n".join(table(found)))
-    print(
-        f"\nProcessor seconds of a replay over those of the answer, one thread; load {os.getloadavg()[0]:.1f}."
-    )
+    load = f"load {os.getloadavg()[0]:.1f}"
+    print(f"\nProcessor seconds of a replay over those of the answer, one thread; {load}.")
 
 
 if __name__ == "__main__":
