@@ -77,7 +77,7 @@ fn every_shape_and_width_scores_as_it_answers_and_as_the_rules_say() {
         ..Options::default()
     };
     let beyond = Options { score_overflow: ScoreOverflow::TwoLimbs, ..Options::default() };
-    let wide = Options { z_bits: 24, ..Options::default() };
+    let wide = Options { z_bits: 20, ..Options::default() };
     let odd =
         Shape { vocab: 7, dim: 9, hidden: 5, layers: 1, heads: 1, kv_heads: 1, head_dim: 2, max_seq: 60 };
     let grouped = Shape { heads: 8, kv_heads: 1, dim: 41, vocab: 130, layers: 3, max_seq: 60, ..SHAPE };
