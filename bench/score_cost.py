@@ -103,30 +103,29 @@ def repeats_for(model: LoadedModel, prompts: Sequence[Sequence[int]], answer: in
     return max(1, min(50, int(0.2 / max(once, 1e-4))))
 
 
-def table(found: dict[str, list[tuple[float, float, float]]]) -> list[str]:
-    """Lines of Markdown; by shape the ratios of each pair of lengths."""
+def head() -> list[str]:
+    """The first two lines of the table, in Markdown."""
     lengths = [f"{prompt} + {answer}" for prompt, answer in LENGTHS]
     heads = ("one", f"{BATCH} at once", f"one of {BATCH}")
     titles = [f"{head}, {length}" for head in heads for length in lengths]
-    lines = [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
-    for name, pairs in found.items():
-        cells = [f"{pair[column]:.2f}" for column in range(len(heads)) for pair in pairs]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
+    return [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
 
 
-def measured(names: Sequence[str], runs: int) -> dict[str, list[tuple[float, float, float]]]:
-    """Ratios of each shape, in the order of `LENGTHS`."""
-    found = {}
-    for name in names:
-        shape = SHAPES[name]
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = GENESIS if shape is None else Path(temporary)
-            if shape is not None:
-                write_random_integers(folder, shape)
-            model = load_model(folder)
-        found[name] = [ratios(model, lengths, runs) for lengths in LENGTHS]
-    return found
+def row(name: str, pairs: Sequence[tuple[float, float, float]]) -> str:
+    """A line of it: of each kind of ratio those of all lengths."""
+    columns = zip(*pairs, strict=True)
+    return f"| {name} | {' | '.join(f'{cell:.2f}' for column in columns for cell in column)} |"
+
+
+def measured(name: str, runs: int) -> list[tuple[float, float, float]]:
+    """Ratios of a shape, in the order of `LENGTHS`."""
+    shape = SHAPES[name]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = GENESIS if shape is None else Path(temporary)
+        if shape is not None:
+            write_random_integers(folder, shape)
+        model = load_model(folder)
+    return [ratios(model, lengths, runs) for lengths in LENGTHS]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -136,11 +135,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=3, help="runs of each cell")
     parser.add_argument("--json", action="store_true", help="the ratios alone")
     chosen = parser.parse_args(arguments)
-    found = measured(chosen.shapes, chosen.runs)
     if chosen.json:
-        print(json.dumps(found))
+        print(json.dumps({name: measured(name, chosen.runs) for name in chosen.shapes}))
         return
-    print("\n".join(table(found)))
+    print("\n".join(head()), flush=True)
+    for name in chosen.shapes:
+        print(row(name, measured(name, chosen.runs)), flush=True)
     load = f"load {os.getloadavg()[0]:.1f}"
     print(f"\nProcessor seconds of a replay over those of the answer, one thread; {load}.")
 
