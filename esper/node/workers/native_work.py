@@ -73,17 +73,6 @@ class NativeInference:
             for tokens, top in generated
         )
 
-    def score(
-        self, inputs: Sequence[tuple[int, ...]], answers: Sequence[tuple[int, ...]], top_k: int
-    ) -> tuple[tuple[tuple[Candidate, ...], ...], ...]:
-        """By answer and token the best candidates, each text in one pass: those of ``answer``.
-
-        Raises ValueError for texts that do not fit the model, or answers that are not one for each
-        input.
-        """
-        scored = self._model.native.score(inputs, answers, top_k, self._threads)
-        return tuple(tuple(tuple(Candidate(*pair) for pair in at) for at in top) for top in scored)
-
 
 class DisagreementError(Exception):
     """Engine and prover give different answers: a fault of this machine or build, not of a peer."""

@@ -14,7 +14,6 @@ from esper.model import LoadedModel, ModelError, load_model
 from esper.model.config import Shape
 from esper.model.errors import InvalidFieldError
 from esper.model.g16_format import read_integer_model, write_integer_model
-from esper.node.workers.native_work import NativeInference
 from tests.spec.g16_numpy import SpecModel
 from tests.support.second_verifier import LOUD, random_model
 
@@ -84,14 +83,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(folder: Path) -> LoadedModel:
     """The small model."""
     return load_model(folder)
-
-
-def test_the_port_of_inference_scores_what_it_answers(model: LoadedModel) -> None:
-    inference = NativeInference(model, 1)
-    inputs = [(1, 2, 3), (4,), tuple(range(30))]
-    answers = inference.answer(inputs, 20, 4)
-    scores = inference.score(inputs, [answer.tokens for answer in answers], 4)
-    assert scores == tuple(answer.top for answer in answers)
 
 
 def test_a_score_goes_on_behind_the_end_token(model: LoadedModel, folder: Path) -> None:
