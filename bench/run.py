@@ -82,6 +82,26 @@ def decode_row(subject: Subject, runs: int) -> str:
     )
 
 
+def score_table(runs: int) -> list[str]:
+    """Replays of answers beside the answers."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.score_cost", "--runs", str(runs)],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return [
+        "## Replay of an answer",
+        "",
+        "Processor seconds of `score`, one pass over prompt and answer, in parts of those that the",
+        "answer took, by tokens of prompt and answer: alone, 32 at once, and a replay alone beside",
+        "an answer that was made with 31 others.",
+        "",
+        *done.stdout.splitlines(),
+    ]
+
+
 def row(*cells: str) -> str:
     """Return one row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
@@ -151,6 +171,8 @@ def report(runs: int) -> str:
         row(*["---"] * 4),
         *decodes,
         *(["", *skipped] if skipped else []),
+        "",
+        *score_table(runs),
         "",
         *import_table(),
         "",

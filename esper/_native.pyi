@@ -110,9 +110,14 @@ class NativeModel:
         """
 
     def score(
-        self, tokens: Sequence[int], first: int, top_k: int, threads: int, /
-    ) -> list[list[tuple[int, int]]]:
-        """The `top_k` best (id, logit) pairs behind each of `tokens[first:]`, in one pass."""
+        self,
+        prompts: Sequence[Sequence[int]],
+        answers: Sequence[Sequence[int]],
+        top_k: int,
+        threads: int,
+        /,
+    ) -> list[list[list[tuple[int, int]]]]:
+        """For each token of each answer its `top_k` (id, logit) pairs, in one pass of each text."""
 
     def trace(self, tokens: Sequence[int], threads: int, /) -> list[list[bytes]]:
         """By token SHA3-256 of what each layer made, then of the logits: `layers + 1` digests.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from esper.model.config import Shape
 from esper.model.errors import (
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from esper._native import NativeModel, ProvingKey
+
+
+MOST_CANDIDATES: Final = 1024
+"""Most candidates that the engine tells of one token."""
 
 
 class _EnoughError(Exception):
@@ -164,16 +168,58 @@ class LoadedModel:
         with suppress(_EnoughError):
             self.native.answer(list(tokens), max_new_tokens, processors(threads), hand_over)
 
-    def _check_tokens(self, tokens: Sequence[int], positions: int) -> None:
+    def score(
+        self,
+        prompts: Sequence[Sequence[int]],
+        answers: Sequence[Sequence[int]],
+        top_k: int = 4,
+        threads: int | None = None,
+    ) -> list[list[list[tuple[int, int]]]]:
+        """What the model says along given answers, each text in one pass.
+
+        The first pair of each list is the model's own choice behind all tokens before it, the
+        lowest id on a tie. An answer is the model's if these are its tokens and it ends where the
+        model's would: no token, not even ``eos``, ends an answer here.
+
+        Args:
+            prompts: as ``tokens`` of ``generate``.
+            answers: one for each prompt, at least one id each; together without the last id they
+                must fit in ``max_seq``.
+            top_k: candidates of each token, 1 to the vocabulary or 1024.
+            threads: as in ``generate``.
+
+        Returns:
+            By answer and token ``top_k`` pairs (id, logit), logit descending, id ascending.
+
+        Raises:
+            InvalidFieldError: texts that do not fit the model, or not equally many.
+        """
+        if len(prompts) != len(answers):
+            expected = f"as many as the {len(prompts)} prompts"
+            raise InvalidFieldError("answers", len(answers), expected)
+        most = min(self.shape.vocab, MOST_CANDIDATES)
+        if not 1 <= top_k <= most:
+            raise InvalidFieldError("top_k", top_k, f"from 1 to {most}")
+        for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            self._check_tokens(answer, 0, f"answers[{index}]")
+            self._check_tokens(prompt, len(prompt) + len(answer) - 1, f"prompts[{index}]")
+        return self.native.score(
+            [list(prompt) for prompt in prompts],
+            [list(answer) for answer in answers],
+            top_k,
+            processors(threads),
+        )
+
+    def _check_tokens(self, tokens: Sequence[int], positions: int, field: str = "tokens") -> None:
         vocab = self.shape.vocab
         if not tokens:
-            raise InvalidFieldError("tokens", list(tokens), "at least one token id")
+            raise InvalidFieldError(field, list(tokens), "at least one token id")
         outside = next((token for token in tokens if not 0 <= token < vocab), None)
         if outside is not None:
-            raise InvalidFieldError("tokens", outside, f"ids from 0 to {vocab - 1}")
+            raise InvalidFieldError(field, outside, f"ids from 0 to {vocab - 1}")
         if positions > self.shape.max_seq:
             expected = f"prompt and answer within {self.shape.max_seq} positions; shorten them"
-            raise InvalidFieldError("tokens", positions, expected)
+            raise InvalidFieldError(field, positions, expected)
 
 
 def processors(threads: int | None) -> int:

@@ -111,6 +111,21 @@ class SpecModel:
                 break
         return answer
 
+    def score(
+        self, prompt: Sequence[int], answer: Sequence[int], count: int
+    ) -> list[list[tuple[int, int]]]:
+        """By token of a given answer the ``count`` best (id, logit): largest first, then lowest id.
+
+        Raises:
+            ValueError: as ``logits``, of prompt and answer without its last token.
+        """
+        rows = self.logits([*prompt, *answer[:-1]])[len(prompt) - 1 :]
+        ordered = [np.argsort(-row, kind="stable")[:count] for row in rows]
+        return [
+            [(int(token), int(row[token])) for token in best]
+            for row, best in zip(rows, ordered, strict=True)
+        ]
+
     def _product(self, name: str, h: Ints) -> Ints:
         """``A = (W h) * m`` before any shift, shape ``(positions, outputs)``."""
         acc = h @ self.tensors[f"{name}.weight"].T

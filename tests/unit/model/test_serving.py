@@ -1,4 +1,4 @@
-"""The serving batch, scores and traces through Python: as answers are alone."""
+"""The serving batch and traces through Python: as answers are alone."""
 
 import math
 from pathlib import Path
@@ -38,8 +38,7 @@ def test_answers_of_a_batch_are_those_alone(model: LoadedModel) -> None:
         ((tokens, tops),) = model.native.generate([prompt], 8 + number, 4, 1)
         logits = [top[0][1] for top in tops]
         assert told[number] == list(zip(tokens, logits, tops, strict=True))
-        scores = model.native.score([*prompt, *tokens[:-1]], len(prompt) - 1, 4, 1)
-        assert scores == tops
+        assert model.native.score([prompt], [tokens], 4, 1) == [tops]
 
 
 def test_logsumexp_gives_probabilities_that_add_up(model: LoadedModel) -> None:
@@ -108,8 +107,6 @@ def test_what_does_not_fit_is_refused(model: LoadedModel) -> None:
         batch.add(1, [1], 4)
     with pytest.raises(ValueError, match="all 1 places"):
         batch.add(2, [1], 4)
-    with pytest.raises(ValueError, match="from is 3"):
-        model.native.score([1, 2, 3], 3, 4, 1)
 
 
 def test_a_slot_takes_what_its_keys_and_values_take(model: LoadedModel) -> None:

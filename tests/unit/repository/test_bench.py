@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import measure, model_quality
+from bench import measure, model_quality, score_cost
 from bench.random_checkpoint import write_random_model
 from bench.run import medians
 from esper._native import NativeFloatModel
@@ -70,3 +70,33 @@ def test_quality_is_that_of_the_specification(model: Path) -> None:
 def test_medians_are_taken_field_by_field() -> None:
     runs = [{"a": 3.0, "b": 1.0}, {"a": 1.0, "b": 2.0}, {"a": 2.0, "b": 9.0}]
     assert medians(runs) == {"a": 2.0, "b": 2.0}
+
+
+def test_a_replay_is_measured_against_its_answer(model: Path) -> None:
+    loaded = load_model(model)
+    prompts = score_cost.prompts_of(loaded, 3, 8)
+    assert {len(prompt) for prompt in prompts} == {8}
+    cost = score_cost.cost_of(loaded, prompts, 16)
+    assert cost.answer > 0
+    assert cost.replay > 0
+    assert 3 <= cost.tokens <= 48
+    line = score_cost.row("tiny", [(0.5, 0.25, 1.0), (0.125, 2.0, 4.0)])
+    assert line == "| tiny | 0.50 | 0.12 | 0.25 | 2.00 | 1.00 | 4.00 |"
+    assert {text.count("|") for text in [*score_cost.head(), line]} == {8}
+
+
+def test_a_replay_of_other_candidates_is_no_figure(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_model(model)
+
+    class Lying:
+        generate = loaded.native.generate
+
+        @staticmethod
+        def score(*_: object) -> list[list[list[tuple[int, int]]]]:
+            return [[[(0, 0)]]]
+
+    monkeypatch.setattr(loaded, "native", Lying)
+    with pytest.raises(ValueError, match="different candidates"):
+        score_cost.cost_of(loaded, score_cost.prompts_of(loaded, 1, 4), 4)

@@ -35,6 +35,35 @@ impl Shape {
         }
     }
 
+    /// Refuses answers that are not as many as the prompts, empty prompts or answers, tokens outside the vocabulary,
+    /// and prompt and answer without its last token, which is no input, beyond `max_seq`.
+    pub(crate) fn check_scored(&self, prompts: &[Vec<u32>], answers: &[Vec<u32>]) -> Result<(), ModelError> {
+        let (count, given) = (prompts.len(), answers.len());
+        if count != given {
+            return input(format!("{count} prompts and {given} answers; give one answer for each prompt"));
+        }
+        for (index, (prompt, answer)) in prompts.iter().zip(answers).enumerate() {
+            let (length, most) = (prompt.len() + answer.len(), self.max_seq);
+            if length > most + 1 {
+                return input(format!(
+                    "prompt {index} and its answer have {length} tokens; without the last one the model takes at most {most}"
+                ));
+            }
+            for (name, tokens) in [("prompt", prompt), ("answer", answer)] {
+                if tokens.is_empty() {
+                    return input(format!("{name} {index} is empty; at least one token is needed"));
+                }
+                if let Some(bad) = tokens.iter().position(|&token| token as usize >= self.vocab) {
+                    let (token, vocab) = (tokens[bad], self.vocab);
+                    return input(format!(
+                        "{name} {index}, place {bad}: token {token} is not below the vocabulary size {vocab}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses a number of candidates outside 1 to min(vocab, 1024).
     pub(crate) fn check_top(&self, count: usize) -> Result<(), ModelError> {
         let most = self.vocab.min(1024);

@@ -21,8 +21,10 @@ pub struct NativeModel {
     engines: Mutex<HashMap<usize, Arc<Engine>>>,
 }
 
-/// A greedy answer and, for each of its tokens, the best (id, logit) pairs.
-type TopAnswer = (Vec<u32>, Vec<Vec<(u32, i64)>>);
+/// For each token of an answer the best (id, logit) pairs.
+type AnswerTops = Vec<Vec<(u32, i64)>>;
+/// A greedy answer with them.
+type TopAnswer = (Vec<u32>, AnswerTops);
 
 #[pymethods]
 impl NativeModel {
@@ -125,20 +127,20 @@ impl NativeModel {
         raised
     }
 
-    /// The `top_k` best (id, logit) pairs behind each of the tokens from number `first` on, in one pass: what the
-    /// model says along a text, to compare an answer with.
+    /// For each token of each answer the `top_k` best (id, logit) pairs, in one pass of prompt and answer: what
+    /// `generate` tells of an answer, to compare one with that somebody else gave.
     ///
-    /// Raises ValueError for tokens that do not fit the model, `first` behind the last, or `top_k` and `threads` as
-    /// in `generate`.
+    /// Raises ValueError for tokens or lengths that do not fit the model, prompts and answers that are not equally
+    /// many, or `top_k` and `threads` as in `generate`.
     fn score(
         &self,
         py: Python<'_>,
-        tokens: Vec<u32>,
-        first: usize,
+        prompts: Vec<Vec<u32>>,
+        answers: Vec<Vec<u32>>,
         top_k: usize,
         threads: usize,
-    ) -> PyResult<Vec<Vec<(u32, i64)>>> {
-        py.detach(|| self.engine(threads)?.score(&tokens, first, top_k)).map_err(python_error)
+    ) -> PyResult<Vec<AnswerTops>> {
+        py.detach(|| self.engine(threads)?.score(&prompts, &answers, top_k)).map_err(python_error)
     }
 
     /// For every token SHA3-256 of the residual stream behind each layer, then of the logits: `layers + 1` digests of

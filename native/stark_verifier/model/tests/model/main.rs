@@ -6,4 +6,5 @@ mod fixture;
 mod float;
 mod malformed;
 mod reference;
+mod score;
 mod serving;

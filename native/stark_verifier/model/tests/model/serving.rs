@@ -1,4 +1,4 @@
-//! Sequences that come and go beside each other, and texts that are looked through: as if each were alone.
+//! Sequences that come and go beside each other: as if each were alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -410,47 +410,6 @@ fn a_trace_shows_where_two_models_part() {
     assert!(engine.trace(&[]).is_err());
     assert!(engine.trace(&[53]).is_err());
     assert!(engine.trace(&[1; 161]).is_err());
-}
-
-#[test]
-fn scores_are_the_tops_of_all_logits() {
-    for level in Level::available() {
-        for threads in [1, 2] {
-            let engine = engine(level, threads);
-            for (length, from) in
-                [(1, 0), (48, 0), (49, 48), (100, 0), (100, 47), (100, 48), (100, 99), (160, 90)]
-            {
-                let text = tokens(length, 3);
-                let logits = engine.logits(std::slice::from_ref(&text)).unwrap().remove(0);
-                let expected: Vec<Vec<TopEntry>> = logits
-                    .chunks_exact(SHAPE.vocab)
-                    .skip(from)
-                    .map(|row| {
-                        let mut all: Vec<TopEntry> = (0..).zip(row.iter().copied()).collect();
-                        all.sort_by_key(|&(id, logit)| (std::cmp::Reverse(logit), id));
-                        all.truncate(4);
-                        all
-                    })
-                    .collect();
-                assert_eq!(engine.score(&text, from, 4).unwrap(), expected, "{level:?} {length} {from}");
-            }
-        }
-    }
-}
-
-#[test]
-fn an_answer_scores_as_it_was_told() {
-    let engine = engine(Level::best(), 1);
-    let asked = request(4, tokens(33, 2), 40);
-    let (answer, top) = alone(&engine, &asked);
-    let text = [&asked.prompt[..], &answer[..answer.len() - 1]].concat();
-    assert_eq!(engine.score(&text, asked.prompt.len() - 1, 1.max(asked.top_k)).unwrap(), top);
-    let said = |tokens: &[u32], from, count| engine.score(tokens, from, count).unwrap_err().to_string();
-    assert!(said(&[], 0, 1).contains("at least one token"));
-    assert!(said(&[1], 1, 1).contains("from is 1, must be below the 1 tokens"));
-    assert!(said(&[53], 0, 1).contains("token 53"));
-    assert!(said(&[1; 161], 0, 1).contains("takes at most 160"));
-    assert!(said(&[1], 0, 0).contains("top_k"));
 }
 
 proptest! {
