@@ -412,7 +412,12 @@ PROPOSAL: Final = s.ProposalReply(
     rollback_until=None,
     as_of=AS_OF,
     change=s.ProposedChange(
-        settings=[s.KeyValue("minimum_bid", "20")], shares=[], omegas=[], retire=None, link=""
+        settings=[s.KeyValue("minimum_bid", "20")],
+        shares=[],
+        omegas=[],
+        retire=None,
+        texts=None,
+        link="",
     ),
 )
 VOTER: Final = s.VoterReply(
@@ -450,6 +455,7 @@ DAO_SETTINGS: Final = s.DaoSettings(
             record="98" + "00" * 40,
         )
     ],
+    texts=[],
     as_of=AS_OF,
 )
 DAO_READINESS: Final = s.DaoReadiness(

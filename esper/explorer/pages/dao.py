@@ -16,13 +16,15 @@ NO_MODELS: Final = ("change", "rollback")
 async def dao(reader: ChainReader, asking: Asking) -> Page:
     """Proposals, reports on models, rounds, readiness, parameters. Raises RpcError."""
     listed = await reader.ask(m.DAO_LIST)
+    settings = await reader.ask(m.DAO_SETTINGS)
     values = {
         "list": listed,
         "reports": await _reports(reader, listed),
         "rounds": await _rounds(reader, listed),
         "sets": await reader.ask(m.DAO_SETS),
         "readiness": (await reader.ask(m.DAO_READINESS)).proposals,
-        "settings": (await reader.ask(m.DAO_SETTINGS)).settings,
+        "settings": settings.settings,
+        "texts": settings.texts,
     }
     return Page("dao.html", "DAO", values)
 

@@ -119,6 +119,8 @@ class ProposedChange(Reply, frozen=True):
     shares: list[TierNumber]
     omegas: list[TierNumber]
     retire: int | None
+    texts: list[str] | None
+    """Texts of benchmarks, in hex, in place of the registered ones; null: they stay."""
     link: str
 
 
@@ -253,6 +255,9 @@ class DaoSettings(Reply, frozen=True):
     settings: list[SettingReply]
     """By key."""
     tiers: list[TierReply]
+    texts: list[str]
+    """Of benchmarks, in hex: a model's first suites are made from them, in order, and each needs a
+    report that stands."""
     as_of: AsOf
 
 

@@ -1,5 +1,6 @@
 """Fees and bids as votes have moved them, as far as a node is believed."""
 
+import msgspec
 import pytest
 
 from esper.dao.settings import SETTINGS
@@ -44,7 +45,7 @@ def test_keys_of_a_newer_node_are_left_alone() -> None:
         def settings(self) -> s.DaoSettings:
             found = super().settings()
             more = s.SettingReply(99, "colour", "1", "2", "1", "3", False, None, None, [])
-            return s.DaoSettings([*found.settings, more], found.tiers, found.as_of)
+            return msgspec.structs.replace(found, settings=[*found.settings, more])
 
     assert rules_in_force(Newer(World()), REGTEST) == REGTEST
 

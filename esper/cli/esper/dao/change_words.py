@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Final
 
-from esper.dao.bodies import LINK, ChangeBody, Moved
+from esper.dao.bodies import LINK, MAX_TEXTS, ChangeBody, Moved
 from esper.dao.settings import SETTINGS
 from esper.primitives.units import FIXED_POINT_ONE
 from esper.wallet.errors import MisuseError
@@ -19,19 +19,23 @@ def change_of(
     shares: str | None,
     omegas: str | None,
     retire: int | None,
+    texts: Sequence[bytes] | None,
     link: str,
 ) -> ChangeBody:
-    """The change of ``name=value`` texts, ``tier:number`` lists and a tier that ends.
+    """The change of ``name=value`` settings, ``tier:number`` lists, a tier that ends, and texts.
 
-    Raises MisuseError for what cannot be read, or names something twice, or nothing.
+    ``texts`` are digests in place of the registered ones, 64 bytes each; None: those stay. Raises
+    MisuseError for what cannot be read, or names something twice, or nothing.
     """
+    if texts is not None and not len(set(texts)) == len(texts) <= MAX_TEXTS:
+        raise MisuseError(f"--text: {MAX_TEXTS} texts at most, each once")
     try:
         return ChangeBody(
             settings=_ascending("--set", map(_setting, settings)),
             shares=_ascending("--shares", _pairs("--shares", shares, _share)),
             omegas=_ascending("--omega", _pairs("--omega", omegas, omega_of)),
             retire=() if retire is None else (retire,),
-            texts=(),
+            texts=() if texts is None else (tuple(texts),),
             link=printable_ascii("--link", link, LINK),
         )
     except ValueError as error:

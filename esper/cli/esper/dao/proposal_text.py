@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from esper.cli.esper.dao.setting_units import UNITS
 from esper.rpc.schema import (
     LiveProposal,
@@ -70,6 +72,14 @@ def setting_line(one: SettingReply) -> str:
     )
 
 
+def text_lines(texts: Sequence[str]) -> list[str]:
+    """The texts that every other model needs a report on, in order."""
+    return [
+        f"{'text ' + str(number):26} {text}  (a model needs a report on it that stands)"
+        for number, text in enumerate(texts)
+    ]
+
+
 def tier_line(one: TierReply) -> str:
     """A tier: its model, its part of the blocks, the weight of its tickets."""
     previous = f", before it {one.previous_model_id[:16]}…" if one.previous_model_id else ""
@@ -108,6 +118,8 @@ def _body(found: ProposalReply) -> list[str]:
     change = found.change
     lines = [f"set       {one.name} to {one.value}" for one in change.settings]
     lines += [f"retire    tier {change.retire}"] if change.retire is not None else []
+    lines += [f"text      {text}" for text in change.texts or ()]
+    lines += ["texts     none is registered any more"] if change.texts == [] else []
     lines += [f"share     tier {one.tier} to {one.value} of 65536" for one in change.shares]
     lines += [f"omega     tier {one.tier} to {omega_text(int(one.value))}" for one in change.omegas]
     return lines + ([f"link      {change.link}"] if change.link else [])

@@ -26,6 +26,9 @@ from esper.cli.esper.spend.fee_options import Expires, Fee, From, MaxFee
 from esper.cli.esper.spend.paying import own_address, pay, tell_submitted
 from esper.dao.bodies import BODIES, LINK, SHORT_TEXT, Body, ModelBody, RollbackBody
 from esper.dao.steps import Subject
+from esper.model.benchmarks.own import benchmark_file
+from esper.model.benchmarks.text import read_text
+from esper.model.errors import ModelError
 from esper.primitives.codec import encode
 from esper.primitives.ids import txid_of
 from esper.primitives.units import MAX_AMOUNT
@@ -61,6 +64,19 @@ def propose_command(
     retire: Annotated[
         int | None, typer.Option(min=0, max=255, help="Tier whose model is not mined any more.")
     ] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text",
+            metavar="FILE",
+            help="Text of a benchmark on which every other model needs a report from then on; may "
+            "be repeated, in order. They take the place of those that are registered. A file, or "
+            "one of ours: own-choice, own-exact, own-judged.",
+        ),
+    ] = None,
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="No text is registered any more.")
+    ] = False,
     model: Annotated[
         Path | None, typer.Option("--model", metavar="DIR", help="Folder of a model's package.")
     ] = None,
@@ -97,11 +113,11 @@ def propose_command(
 ) -> None:
     """Propose a model, or a change of the network's parameters, with a bond."""
     with session(datadir, wallet, as_json, yes) as s:
-        is_change = bool(settings or shares or omega or retire is not None)
+        is_change = bool(settings or shares or omega or retire is not None or texts or no_texts)
         if is_change == (model is not None):
             raise MisuseError(
                 "name one thing: --model DIR --tier N, or a change by --set, --shares, --omega, "
-                "--retire"
+                "--retire, --text"
             )
         body: Body
         if model is None:
@@ -110,7 +126,9 @@ def propose_command(
                     "--tier, --share, --ticket, --with, --suite, --name and --licence are of a "
                     "model: --model"
                 )
-            body = change_of(settings or (), shares, omega, retire, link)
+            body = change_of(
+                settings or (), shares, omega, retire, _digests(texts, none=no_texts), link
+            )
         else:
             for option, text, most in (
                 ("--name", name, SHORT_TEXT),
@@ -151,6 +169,20 @@ def rollback_command(
         body = RollbackBody(txid_of(proposal_of(s.node, proposal).live.id))
         terms = Terms(bond, expires, FeeTerms.parsed(fee, max_fee), dry_run)
         _propose(s, body, sender, terms)
+
+
+def _digests(texts: list[str] | None, *, none: bool) -> list[bytes] | None:
+    """Digests of the texts that are named; None where what is registered stays."""
+    if none:
+        if texts:
+            raise MisuseError("--no-texts: leave it out, or --text")
+        return []
+    if not texts:
+        return None
+    try:
+        return [read_text(benchmark_file(text)).digest for text in texts]
+    except ModelError as error:
+        raise MisuseError(f"--text: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from esper.cli.esper.dao.proposal_text import (
     live_lines,
     proposal_text,
     setting_line,
+    text_lines,
     tier_line,
 )
 from esper.cli.esper.reports.report_text import reports_text
@@ -55,6 +56,7 @@ def settings_command(datadir: Datadir = DEFAULT_DATADIR, as_json: Json = False) 
         found = s.any_node.call(DAO_SETTINGS, NoParams())
         lines = [setting_line(one) for one in found.settings]
         lines += [tier_line(one) for one in found.tiers]
+        lines += text_lines(found.texts)
         s.answer(msgspec.to_builtins(found), *lines)
 
 

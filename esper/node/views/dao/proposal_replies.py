@@ -162,6 +162,7 @@ def _change(body: ChangeBody) -> s.ProposedChange:
         shares=[_number(one) for one in body.shares],
         omegas=[_number(one) for one in body.omegas],
         retire=body.retire[0] if body.retire else None,
+        texts=[text.hex() for text in body.texts[0]] if body.texts else None,
         link=body.link.decode("ascii"),
     )
 

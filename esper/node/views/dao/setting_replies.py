@@ -30,6 +30,7 @@ def dao_settings(sight: Sight, tiers: TierRegistry) -> s.DaoSettings:
             )
             for tier in tiers.tiers
         ],
+        texts=[text.hex() for text in sight.records.settings.texts],
         as_of=sight.as_of,
     )
 

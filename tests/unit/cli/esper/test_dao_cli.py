@@ -15,6 +15,8 @@ from esper.dao.bodies import ChangeBody, RollbackBody
 from esper.dao.registry import Puzzle
 from esper.dao.settings import SETTINGS
 from esper.dao.steps import Step
+from esper.model.benchmarks.own import benchmark_file
+from esper.model.benchmarks.text import read_text
 from esper.primitives.networks import REGTEST
 from esper.primitives.units import MAX_AMOUNT
 from esper.rpc import schema as s
@@ -101,6 +103,45 @@ def test_a_change_is_proposed_shown_and_voted(voting: Console) -> None:
     )
 
 
+def test_texts_of_benchmarks_are_registered_by_a_change(voting: Console, tmp_path: Path) -> None:
+    own = tmp_path / "sums.jsonl"
+    own.write_text(
+        '{"benchmark": 1, "form": "exact", "name": "sums", "source": "here", "licence": "CC0-1.0", '
+        '"prompt": "{question} =", "limit": 4, "ends": ["\\n"]}\n'
+        '{"question": "2 + 2", "answer": "4"}\n'
+    )
+    digests = [read_text(path).digest for path in (own, benchmark_file("own-choice"))]
+    arguments = ("--text", own, "--text", "own-choice", "--bond", "2")
+    txid = voting.run("dao", "propose", *arguments).strip()
+    payload = waiting(voting)
+    assert isinstance(payload, Propose)
+    body = payload.read()
+    assert isinstance(body, ChangeBody)
+    assert body.texts == (tuple(digests),)
+    voting.node.mine()
+    shown = voting.run("dao", "show", txid)
+    assert [line.split()[-1] for line in shown.splitlines() if line.startswith("text ")] == [
+        digest.hex() for digest in digests
+    ]
+    assert voting.json("dao", "settings")["texts"] == []
+    voting.run("dao", "vote", txid, "yes")
+    while voting.node.world.height < 120:
+        voting.node.mine()
+        if DaoLedger(voting.node.world.ledger).settings.texts:
+            break
+    assert voting.json("dao", "settings")["texts"] == [digest.hex() for digest in digests]
+    assert "(a model needs a report on it that stands)" in voting.run("dao", "settings")
+
+    gone = voting.run("dao", "propose", "--no-texts", "--bond", "2").strip()
+    payload = waiting(voting)
+    assert isinstance(payload, Propose)
+    body = payload.read()
+    assert isinstance(body, ChangeBody)
+    assert body.texts == ((),)
+    voting.node.mine()
+    assert "none is registered any more" in voting.run("dao", "show", gone)
+
+
 def test_every_part_of_a_change(voting: Console) -> None:
     arguments = (
         *("--set", DOUBLED, "--set", "minimum_bid=9"),
@@ -127,6 +168,10 @@ def test_every_part_of_a_change(voting: Console) -> None:
         (("--omega", "0:1.2.3"), "must be TIER:NUMBER"),
         (("--omega", "0:"), "must be TIER:NUMBER"),
         (("--set", DOUBLED, "--tier", "1"), "are of a model"),
+        (("--text", "own-exact", "--model", "x", "--tier", "1"), "name one thing"),
+        (("--text", "own-exact", "--no-texts"), "leave it out, or --text"),
+        (("--text", "own-exact", "--text", "own-exact"), "4 texts at most, each once"),
+        (("--text", "no-such-file"), "--text: "),
         (("--set", DOUBLED, "--link", "é"), "printable ASCII"),
         (("--set", DOUBLED, "--link", "x" * 129), "128"),
         (("--model", "x"), "--tier N"),
