@@ -87,9 +87,8 @@ def test_a_transaction_whose_evidence_took_something(
             receipt = Txid(b"r" * 64)
             taken = TakenPenalty(sent.txid, receipt, address(ALICE), address(BOB), 1, 2, 4, 3)
             # No group of this chain has proofs of answers; the history has what a block told.
-            monkeypatch.setattr(
-                HistoryReader, "penalty", lambda _, txid: {sent.txid: taken}.get(txid)
-            )
+            told = {sent.txid: taken}
+            monkeypatch.setattr(HistoryReader, "penalty", lambda _, txid: told.get(txid))
             ask = s.TransactionParams(txid=sent.txid.hex())
             assert (await world.ask(m.GET_TRANSACTION, ask)).penalty is None, "it waits"
             await world.others_turn(sent, other)
