@@ -12,10 +12,13 @@ from esper.node.chain.history_entries import block_entries
 from esper.node.chain.store_state import stored_execution
 from esper.node.chain.told_beside import NOTHING_TOLD, ToldBeside, told_beside
 from esper.primitives.codec import decode, encode
+from esper.primitives.hashing import u32
 from esper.primitives.ids import BlockId, Txid
 from esper.primitives.networks import REGTEST
 from esper.primitives.work_outputs import WorkOutputs
 from esper.storage.history.history_index import HistoryIndex
+from esper.storage.history.history_layout import FORMAT_KEY
+from esper.storage.history.history_reader import HistoryUnusableError
 from esper.storage.history.history_records import (
     NO_TXID,
     CallMade,
@@ -114,3 +117,14 @@ def test_the_history_finds_it_by_its_transaction_and_forgets_it_with_its_block()
     index.undo(1)
     assert (index.penalty(TXID), index.events(GATEWAY, 9)[0]) == (None, [])
     assert dict(store.items(b"")) == before
+
+
+@pytest.mark.parametrize("old", [1, 2, 3])
+def test_an_index_of_before_is_not_gone_on_with(old: int) -> None:
+    # None of these had penalties.
+    store = MemoryStore()
+    HistoryIndex(store, Path("nowhere"), GENESIS)
+    HistoryIndex(store, Path("nowhere"), GENESIS)
+    store.write([(FORMAT_KEY, u32(old) + GENESIS)])
+    with pytest.raises(HistoryUnusableError, match="another format"):
+        HistoryIndex(store, Path("nowhere"), GENESIS)
