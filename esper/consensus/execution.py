@@ -28,6 +28,7 @@ from esper.vm.governance.beginnings import genesis_records
 from esper.vm.governance.counting import count_block
 from esper.vm.governance.dao_ledger import DaoLedger
 from esper.vm.governance.planned import confirmed_since
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.ledger import Ledger
 from esper.vm.receipt import Receipt
 from esper.vm.records import ChainRecord, PendingReward
@@ -72,6 +73,8 @@ class BlockExecution:
     """What became of coins that proposals held, in order; for histories, and in no hash."""
     rounds: tuple[RoundOutcome, ...] = ()
     """What rounds of hidden sets came to, in order; for histories as well."""
+    penalties: tuple[TakenPenalty, ...] = ()
+    """What evidence took from gateways, in order; for histories as well."""
 
     @property
     def paid_tokens(self) -> int:
@@ -165,6 +168,7 @@ class OpenBlock:
             context.parent_leaf,
             executed.settled,
             executed.rounds,
+            executed.penalties,
         )
 
 

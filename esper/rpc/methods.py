@@ -86,7 +86,8 @@ GET_TRANSACTION: Final = Method(
     "get_transaction",
     s.TransactionParams,
     s.TransactionReply,
-    "A transaction, waiting or in the chain, by its id or the first digits of it.",
+    "A transaction, waiting or in the chain, by its id or the first digits of it; of evidence, "
+    "what it took.",
     Example(s.TransactionParams(examples.TXID), examples.TRANSACTION),
     raises=(NOT_FOUND,),
 )

@@ -11,6 +11,7 @@
 "n" || level || index  a node of the range over all blocks, see ``node_log``
 "b" || height as u64   what became of coins that proposals held, where it settled any
 "d" || height as u64   what rounds of hidden sets came to, where any was judged
+"e" || height as u64   what evidence took from gateways, where any did
 "c" || height as u64   the context after the block
 "a" || height as u64   empty: that context is kept for good
 "s" || digest          the end of contexts, which many have in common, by its hash of 32 bytes
@@ -198,6 +199,11 @@ def settled_key(height: int) -> bytes:
 def rounds_key(height: int) -> bytes:
     """Where it stands what rounds of hidden sets came to at a height."""
     return b"d" + u64(height)
+
+
+def penalties_key(height: int) -> bytes:
+    """Where it stands what evidence took from gateways at a height."""
+    return b"e" + u64(height)
 
 
 def context_key(height: int) -> bytes:

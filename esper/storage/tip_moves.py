@@ -28,6 +28,7 @@ from esper.storage.chain_index import (
     left_context_key,
     left_key,
     pair,
+    penalties_key,
     proof_file_key,
     rounds_key,
     settled_key,
@@ -65,6 +66,8 @@ class StoredExecution:
     """What became of coins that proposals held, as the caller writes it; empty for nothing."""
     rounds: bytes = b""
     """What rounds of hidden sets came to, as the caller writes it; empty for nothing."""
+    penalties: bytes = b""
+    """What evidence took from gateways, as the caller writes it; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,8 @@ class Step:
     """What became of coins that proposals held."""
     rounds: bytes
     """What rounds of hidden sets came to."""
+    penalties: bytes
+    """What evidence took from gateways."""
 
 
 def plan(
@@ -166,6 +171,7 @@ def plan(
         execution.parent_leaf,
         execution.settled,
         execution.rounds,
+        execution.penalties,
     )
 
 
@@ -192,6 +198,8 @@ def upwards(
         writes.append((settled_key(step.height), step.settled))
     if step.rounds:
         writes.append((rounds_key(step.height), step.rounds))
+    if step.penalties:
+        writes.append((penalties_key(step.height), step.penalties))
     if step.keeps_context:
         writes.append((kept_context_key(step.height), b""))
     if places.proof is not None:
@@ -255,6 +263,7 @@ def plan_back(index: ChainIndex[KeyValueView], *, left: bool = False) -> StepBac
         (kept_context_key(tip.height), None),
         (settled_key(tip.height), None),
         (rounds_key(tip.height), None),
+        (penalties_key(tip.height), None),
     )
     if left:
         writes = (*writes, (left_key(tip.block_id), encode_entry(index.entry(tip.height))))

@@ -21,6 +21,7 @@ from esper.primitives.errors.transaction_errors import SignatureViolation, Trans
 from esper.vm.context import Answer, ExecutionContext
 from esper.vm.credits import totals_at_block
 from esper.vm.envelope_rules import charge, check_in_context, check_isolated
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.governance.stepping import begin_block
 from esper.vm.lanes import lapse_lanes
 from esper.vm.ledger import Ledger
@@ -45,6 +46,8 @@ class ExecutedTransactions(NamedTuple):
     """What became of coins that proposals held, in order."""
     rounds: tuple[RoundOutcome, ...] = ()
     """What rounds of hidden sets came to, in order."""
+    penalties: tuple[TakenPenalty, ...] = ()
+    """What evidence took from gateways, in order."""
 
     @property
     def fees(self) -> int:
@@ -101,6 +104,7 @@ class TransactionRun:
         self._ledger.coins += ledger.coins
         self._ledger.burned += ledger.burned
         self._ledger.settled += ledger.settled
+        self._ledger.penalties += ledger.penalties
         self._receipts.append(receipt)
         return claim
 
@@ -113,6 +117,7 @@ class TransactionRun:
             destroyed,
             tuple(self._ledger.settled),
             tuple(self._ledger.rounds),
+            tuple(self._ledger.penalties),
         )
         if self._ledger.coins != -result.fees - destroyed:
             raise CoinsViolation(self._ledger.coins, result.fees + destroyed)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from esper.primitives.codec import Record, decode_own
 from esper.primitives.ids import Txid
 from esper.primitives.mmr import Mmr
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.records import (
     ACCOUNT,
     BLOCKS,
@@ -54,7 +55,7 @@ class Ledger:
     Accounts of zeros, credit totals of zeros and counts of zero are absent from the state.
     """
 
-    __slots__ = ("_decoded", "_overlay", "burned", "coins", "rounds", "settled")
+    __slots__ = ("_decoded", "_overlay", "burned", "coins", "penalties", "rounds", "settled")
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
@@ -70,6 +71,8 @@ class Ledger:
         """What became of coins that proposals held, in order."""
         self.rounds: list[RoundOutcome] = []
         """What rounds of hidden sets came to, in order."""
+        self.penalties: list[TakenPenalty] = []
+        """What evidence took from gateways, in order."""
 
     @property
     def chain(self) -> ChainRecord:

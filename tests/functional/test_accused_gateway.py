@@ -47,6 +47,12 @@ def account(node: GatewayNode, address: str) -> dict[str, Any]:
     return found
 
 
+def events(node: GatewayNode, address: str, what: str) -> list[tuple[str, str, str]]:
+    """Amount, other side and transaction of an address's events of one kind."""
+    found = node.ask("get_history", address=address)["events"]
+    return [(one["amount"], one["other"], one["txid"]) for one in found if one["what"] == what]
+
+
 def issued(node: GatewayNode) -> int:
     return int(node.ask("get_status")["issued"])
 
@@ -132,12 +138,16 @@ def test_a_gateway_that_lies_is_caught(prepared: tuple[Path, str, str], tmp_path
         with gateway(elsewhere, "--gateway", "off") as miner:
             miner.generate(2)
             assert account(miner, address)["stake"] == "0"
+            taken = (str(STAKED + UNSTAKED), own, found["txid"])
+            assert events(miner, address, "penalty-taken") == [taken]
 
             # Its own longer branch does not help: what leaves the chain waits again.
             tip = liar.generate(4)
             miner.ask("connect_peer", address=liar.ask("get_network")["multiaddr"])
             until("the liar's branch", lambda: miner.tip == tip or None)
             assert account(miner, address)["stake"] == before["stake"]
+            assert events(miner, address, "penalty-taken") == []
+            assert events(miner, own, "penalty-paid") == []
             tip = miner.generate(2)
             told = accuser.json("tx", found["txid"])["transaction"]
             assert told["status"] == "confirmed"
@@ -151,12 +161,32 @@ def test_a_gateway_that_lies_is_caught(prepared: tuple[Path, str, str], tmp_path
                 half = (STAKED + UNSTAKED) // 2
                 gained = int(account(node, own)["balance"]) - int(paid["balance"])
                 assert gained == half - int(told["fee"])
+                # What was taken, of what, and who has it, is there to be read.
+                assert events(node, address, "penalty-taken") == [taken]
+                assert events(node, own, "penalty-paid") == [(str(half), address, found["txid"])]
+                penalty = node.ask("get_transaction", txid=found["txid"])["penalty"]
+                assert len(penalty.pop("receipt")) == 128
+                assert penalty == {
+                    "gateway": address,
+                    "rewards": "0",
+                    "stake": str(STAKED),
+                    "unbonding": str(UNSTAKED),
+                    "taken": str(STAKED + UNSTAKED),
+                    "paid": str(half),
+                    "burned": str(half),
+                }
                 # The other half is nobody's; beside it there is what blocks bring, fees among it.
                 minted = sum(
                     int(node.ask("get_block", height=height)["reward"])
                     for height in range(at + 1, at + 7)
                 )
                 assert issued(node) == supply + minted - int(told["fee"]) - half
+
+            shown = accuser.run("tx", found["txid"])
+            assert f"taken     0.7 ESP from {address}: 0.4 ESP of stake, 0.3 ESP of unb" in shown
+            assert "paid      0.35 ESP to the accuser; 0.35 ESP burned" in shown
+            assert "penalty-paid" in accuser.run("history", "--kind", "dao")
+            assert "penalty-taken" in accuser.run("history", address)
 
             # Nothing is left to be taken: nobody pays for a second accusation.
             assert "nothing to take" in accuser.run("dao", "accuse", lie, "--yes", status=1)

@@ -96,6 +96,8 @@ def test_supply_is_kept_and_a_changed_branch_gives_equal_roots(
             continue
         taken = taken_so_far(evidence.target, world.ledger) - before
         assert 0 < taken <= penalty - before
+        (told,) = world.trail[-1][1].penalties
+        assert (told.taken, told.paid, told.receipt) == (taken, taken // 2, evidence.target)
         # Nothing else of the gateway's is touched, and half comes to the accuser.
         gain, own = taken // 2 - FEE, accuser is GATEWAY
         assert wealth(world, GATEWAY) == had[0] - taken + (gain if own else 0)

@@ -1,4 +1,4 @@
-"""Golden suites, items, reports and samples, by an independent computation."""
+"""Golden texts, suites, items, reports and samples, by an independent computation."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ from esper.dao.benchmarks.report import (
     report_bytes,
 )
 from esper.dao.benchmarks.suite import SUITE
+from esper.model.benchmarks.text import parse_text
 from esper.primitives.ids import Txid
 from tests.support.vector_reading import check_encoding, tagged
 from tests.vectors.writers import write_benchmarks
@@ -24,6 +25,13 @@ DOCUMENT = json.loads(write_benchmarks.FILE.read_text())
 
 def by_case(name: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("vector", DOCUMENT[name], ids=lambda vector: vector["case"])
+
+
+@by_case("texts")
+def test_texts(vector: dict[str, Any]) -> None:
+    content = vector["text"].encode()
+    assert tagged("esper/bench/text/v1", content) == vector["digest"]
+    assert parse_text(content).digest.hex() == vector["digest"]
 
 
 @by_case("suites")

@@ -35,7 +35,7 @@ TAG = re.compile(r'"(esper/[a-z0-9/-]+/v\d+)"')
 VERSION = re.compile(r"/v\d+$")
 
 HELD_BY = {
-    "benchmarks.json": ("report", "suite/id", "suite/items"),
+    "benchmarks.json": ("bench/text", "report", "suite/id", "suite/items"),
     "blocks.json": ("tx/root", "work/outputs"),
     "calls.json": ("call/group", "call/groups", "call/lane", "call/list", "call/results"),
     "chain.json": (
@@ -69,7 +69,6 @@ OWN_BOOK = "where one node keeps its peers: no other reads or computes it"
 TAGS_WITHOUT = {
     "esper/gateway/console/page/v1": "page tokens of one node's sign-ins: no other computes them",
     "esper/node/milestones/v1": "what one node's chain has reached",
-    "esper/bench/text/v1": "the hash of a file; unit/model/benchmarks computes it by hand",
     "esper/bank/text/v1": "held by dao.json under packages; not read in Rust yet",
     "esper/p2p/book/new/v1": OWN_BOOK,
     "esper/p2p/book/slot/v1": OWN_BOOK,
@@ -92,7 +91,7 @@ STORED = "in one node's index, such as the chain's context: no other reads it"
 RECORDS_WITHOUT = dict.fromkeys(
     (
         *("_Stored", "_Models", "_Pair", "Anchor", "ParentWork", "RoundOutcome", "SetOutcome"),
-        *("SettledBond", "TierRegistry"),
+        *("SettledBond", "TakenPenalty", "TierRegistry"),
     ),
     STORED,
 ) | dict.fromkeys(

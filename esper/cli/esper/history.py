@@ -31,7 +31,10 @@ KINDS: Final = {
     "unstake": ("unstaked",),
     "credit-transfer": ("credits-sent", "credits-received"),
     "call": ("called", "answered"),
-    "dao": ("proposed", "claimed", "voted", "delegated", "proved", "bond-returned", "bond-burned"),
+    "dao": (
+        *("proposed", "claimed", "voted", "delegated", "proved", "bond-returned", "bond-burned"),
+        *("penalty-taken", "penalty-paid"),
+    ),
 }
 """Events of the kinds of transactions; an event may be named itself as well."""
 EVENTS: Final = (*(event for events in KINDS.values() for event in events), "mined", "other")

@@ -20,6 +20,7 @@ from esper.rpc.schema import (
     BlockParams,
     BlockReply,
     NoParams,
+    PenaltyReply,
     Status,
     TransactionParams,
     TransactionReply,
@@ -189,7 +190,19 @@ def _transaction_lines(found: TransactionReply) -> list[str]:
         lines.append(f"prompt    {in_a_line(found.prompt)}")
     if found.kind in DAO_KINDS and found.hex:
         lines += _said_lines(found)
+    if found.penalty is not None:
+        lines += _penalty_lines(found.penalty)
     return lines
+
+
+def _penalty_lines(found: PenaltyReply) -> list[str]:
+    """What evidence took, of what, and where it is now."""
+    parts = (("rewards", found.rewards), ("stake", found.stake), ("unbonding", found.unbonding))
+    of = ", ".join(f"{esp_text(units)} of {name}" for name, units in parts if int(units))
+    return [
+        f"taken     {esp_text(found.taken)} from {found.gateway}: {of}",
+        f"paid      {esp_text(found.paid)} to the accuser; {esp_text(found.burned)} burned",
+    ]
 
 
 def _said_lines(found: TransactionReply) -> list[str]:

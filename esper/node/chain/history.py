@@ -16,11 +16,11 @@ from esper.consensus.header import decode_header
 from esper.node.chain.changes.arrival import ReadBlock
 from esper.node.chain.changes.followers import ChainChange, Commit
 from esper.node.chain.history_entries import block_entries, entries_of
+from esper.node.chain.told_beside import told_beside
 from esper.primitives.codec import decode
 from esper.primitives.ids import BlockId, Txid
 from esper.primitives.params import NetworkParameters
 from esper.saying import complain, warn
-from esper.storage.chain_index import rounds_key, settled_key
 from esper.storage.chain_store import ChainStore
 from esper.storage.errors import StorageError, WriteFailedError
 from esper.storage.history.history_index import HistoryIndex, OpenFolder, open_folder
@@ -35,18 +35,12 @@ from esper.storage.history.history_records import (
 )
 from esper.storage.history.traces import Trace
 from esper.storage.receipt_log import ReceiptLog
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.receipt import RECEIPT, Receipt
-from esper.vm.round_outcome import ROUNDS_OF_BLOCK, RoundOutcome
-from esper.vm.settled_bond import SETTLED, SettledBond
+from esper.vm.round_outcome import RoundOutcome
 
 RECEIPT_LIMIT: Final = 1024
 """Bytes, a few times those of a receipt."""
-
-SETTLED_LIMIT: Final = 1 << 20
-"""Bytes of what one block settles: its greatest number, and each has some 115."""
-
-ROUNDS_LIMIT: Final = 1 << 17
-"""Bytes of what rounds came to in one block: its greatest number, each of at most 1.4 KB."""
 
 Progress = Callable[[int, int], None]
 """Told after each block that was added: its height and the tip's."""
@@ -117,16 +111,14 @@ def _add(
         return found.made
 
     block_id, receipts = store.index.entry(height).block_id, _receipts(store, height)
-    settled, rounds, known = _settled(store, height), _rounds(store, height), read.get(block_id)
+    told, known = told_beside(store, height), read.get(block_id)
     if known is not None:
         time_ms = known.header.pre.time_ms
-        entries = entries_of(known.content, receipts, find_call, height, settled, rounds)
+        entries = entries_of(known.content, receipts, find_call, height, told)
     else:
         block = store.block(height)
         time_ms = decode_header(block.header, params.limits.header_bytes).pre.time_ms
-        entries = block_entries(
-            block.body, receipts, params.limits, find_call, height, settled, rounds
-        )
+        entries = block_entries(block.body, receipts, params.limits, find_call, height, told)
     index.apply(height, block_id, time_ms, entries)
 
 
@@ -138,22 +130,6 @@ def _receipts(store: ChainStore, height: int) -> list[Receipt]:
         decode(RECEIPT, receipts.receipt(number), limit=RECEIPT_LIMIT, what=f"receipt {number}")
         for number in range(first, store.index.entry(height).receipts)
     ]
-
-
-def _settled(store: ChainStore, height: int) -> tuple[SettledBond, ...]:
-    """What a block settled of coins that proposals held."""
-    found = store.index.store.get(settled_key(height))
-    if found is None:
-        return ()
-    return decode(SETTLED, found, limit=SETTLED_LIMIT, what=f"settled bonds of block {height}")
-
-
-def _rounds(store: ChainStore, height: int) -> tuple[RoundOutcome, ...]:
-    """What rounds of hidden sets came to in a block."""
-    found = store.index.store.get(rounds_key(height))
-    if found is None:
-        return ()
-    return decode(ROUNDS_OF_BLOCK, found, limit=ROUNDS_LIMIT, what=f"rounds of block {height}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +181,11 @@ class HistoryView:
         """Heights and what the rounds of a model came to there, oldest first."""
         with self._open:
             return self._index.rounds(proposal)
+
+    def penalty(self, txid: Txid) -> TakenPenalty | None:
+        """What the evidence of a transaction took; None for any other."""
+        with self._open:
+            return self._index.penalty(txid)
 
     def immature(self, address: bytes) -> list[Released]:
         """Mining rewards of a 33-byte address that are not spendable yet, the first first."""

@@ -10,20 +10,23 @@
 | Propose, Vote, Delegate, Prove | PROPOSED of the bond, VOTED, DELEGATED to whom, PROVED |
 | Claim | CLAIMED: the bond |
 | coinbase | MINED |
+| Prove with evidence | PROVED; PENALTY_PAID, of the accuser; PENALTY_TAKEN, of the gateway |
 | none: the block settles a proposal | BOND_RETURNED, BOND_BURNED, under the proposal's txid |
 | any other kind | units and credits that it moves as above; OTHER for units that go elsewhere |
 
 The fee stands with the event of who signed, so the units of an address are the sum of its events.
-What burns of a bond left the address when it was PROPOSED.
+What burns of a bond left the address when it was PROPOSED. What PENALTY_TAKEN names was not in the
+balance: it is of the stake, or of units that were MINED or UNSTAKED and never come.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from esper.consensus.block import BODY, Coinbase, decode_coinbase
 from esper.consensus.block_isolation import BlockContent
 from esper.consensus.call_groups import encode_result
+from esper.node.chain.told_beside import NOTHING_TOLD, ToldBeside
 from esper.node.chain.trace_entries import settled_trace, trace_of
 from esper.primitives.codec import Codec, Reader
 from esper.primitives.ids import Txid
@@ -33,12 +36,12 @@ from esper.vm.governance.claim import Claim
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.propose import Propose
 from esper.vm.governance.prove import Prove
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.governance.vote import Vote
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
 from esper.vm.payload import Output, Payload
 from esper.vm.receipt import Receipt
-from esper.vm.round_outcome import RoundOutcome
 from esper.vm.settled_bond import SettledBond
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction, decode_transaction
@@ -65,17 +68,16 @@ def entries_of(
     receipts: Sequence[Receipt],
     find_call: FindCall,
     height: int,
-    settled: Sequence[SettledBond] = (),
-    rounds: Sequence[RoundOutcome] = (),
+    told: ToldBeside = NOTHING_TOLD,
 ) -> list[Entry]:
-    """The entries of a block that was read, the coinbase's last, behind ``settled``, ``rounds``.
+    """The entries of a block that was read, the coinbase's last, behind what was ``told``.
 
     ``height`` is its own, ``receipts`` are those of its execution, one for each transaction but the
     coinbase. Raises ValueError for another number of receipts, and what ``find_call`` raises.
     """
     inline = [answer is not None for answer in content.answers]
     return _entries(
-        content.transactions, inline, content.coinbase, receipts, find_call, height, settled, rounds
+        content.transactions, inline, content.coinbase, receipts, find_call, height, told
     )
 
 
@@ -85,8 +87,7 @@ def block_entries(
     limits: LimitParameters,
     find_call: FindCall,
     height: int,
-    settled: Sequence[SettledBond] = (),
-    rounds: Sequence[RoundOutcome] = (),
+    told: ToldBeside = NOTHING_TOLD,
 ) -> list[Entry]:
     """The same from the canonical body of a block.
 
@@ -96,7 +97,7 @@ def block_entries(
     transactions = [decode_transaction(data, limits.transaction_bytes) for data in lists[:-1]]
     inline = [result != _OPEN for result in results]
     coinbase = decode_coinbase(lists[-1])
-    return _entries(transactions, inline, coinbase, receipts, find_call, height, settled, rounds)
+    return _entries(transactions, inline, coinbase, receipts, find_call, height, told)
 
 
 def _entries(
@@ -106,17 +107,17 @@ def _entries(
     receipts: Sequence[Receipt],
     find_call: FindCall,
     height: int,
-    settled: Sequence[SettledBond],
-    rounds: Sequence[RoundOutcome],
+    told: ToldBeside,
 ) -> list[Entry]:
-    reading = _Reading(inline, find_call, {}, height)
+    penalties = {one.txid: one for one in told.penalties}
+    reading = _Reading(inline, find_call, {}, height, penalties)
     entries = [
         reading.entry(transaction.payload, receipt)
         for transaction, receipt in zip(transactions, receipts, strict=True)
     ]
     mined = Happening(coinbase.payee, What.MINED, coinbase.amount)
-    endings = [_ending(one, height) for one in settled]
-    outcomes = [Entry(NO_TXID, (), outcome=one) for one in rounds]
+    endings = [_ending(one, height) for one in told.settled]
+    outcomes = [Entry(NO_TXID, (), outcome=one) for one in told.rounds]
     return [*entries, *endings, *outcomes, Entry(NO_TXID, (mined,))]
 
 
@@ -125,6 +126,14 @@ def _ending(one: SettledBond, height: int) -> Entry:
     parts = ((What.BOND_RETURNED, one.returned), (What.BOND_BURNED, one.burned))
     told = tuple(Happening(one.proposer, what, amount) for what, amount in parts if amount)
     return Entry(NO_TXID, told, about=one.proposal, trace=settled_trace(one, height))
+
+
+def _taken(one: TakenPenalty) -> tuple[Happening, ...]:
+    """What evidence did to both sides."""
+    paid = Happening(one.accuser, What.PENALTY_PAID, one.paid, other=one.gateway)
+    taken = Happening(one.gateway, What.PENALTY_TAKEN, one.taken, other=one.accuser)
+    # Half of a single unit is nothing.
+    return (paid, taken) if one.paid else (taken,)
 
 
 def _lists(body: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
@@ -148,6 +157,8 @@ class _Reading:
     """Calls of this block so far, by txid."""
     height: int
     """Of the block."""
+    penalties: Mapping[Txid, TakenPenalty] = field(default_factory=dict)
+    """What evidence took, by the txid of its transaction."""
 
     def entry(self, payload: Payload, receipt: Receipt) -> Entry:
         """The entry of a transaction."""
@@ -168,7 +179,10 @@ class _Reading:
             case _:
                 happenings = _moved(payload, sender, fee)
         trace = trace_of(payload, receipt.txid, sender, self.height)
-        return Entry(receipt.txid, happenings, call, answers, trace=trace)
+        penalty = self.penalties.get(receipt.txid)
+        if penalty is not None:
+            happenings += _taken(penalty)
+        return Entry(receipt.txid, happenings, call, answers, trace=trace, penalty=penalty)
 
     def _call(self, receipt: Receipt) -> CallMade:
         number = len(self.calls)

@@ -17,6 +17,7 @@ from esper.storage.segments.block_files import BlockAdded
 from esper.storage.state.disk_state_tree import DiskStateTree
 from esper.storage.store_options import Replay
 from esper.storage.tip_moves import GenesisState, StoredExecution
+from esper.vm.governance.proving.taken_penalty import PENALTIES
 from esper.vm.round_outcome import ROUNDS_OF_BLOCK
 from esper.vm.settled_bond import SETTLED
 from esper.vm.view import Change
@@ -74,6 +75,7 @@ def stored_execution(execution: BlockExecution, context: ChainContext) -> Stored
         parent_leaf=execution.parent_leaf,
         settled=encode(SETTLED, execution.settled) if execution.settled else b"",
         rounds=encode(ROUNDS_OF_BLOCK, execution.rounds) if execution.rounds else b"",
+        penalties=encode(PENALTIES, execution.penalties) if execution.penalties else b"",
     )
 
 

@@ -13,13 +13,14 @@ from esper.node.chain.stored_blocks import StoredBlock, stored_block
 from esper.node.mempool.mempool_service import MempoolService
 from esper.node.views.call_replies import prompt_text
 from esper.node.views.id_names import block_with
-from esper.node.views.rpc_formats import address_text, outputs_of
+from esper.node.views.rpc_formats import address_text, outputs_of, penalty_reply
 from esper.node.views.sync_state import SyncState
 from esper.primitives.ids import ModelId, txid_of
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, NOT_FOUND, RpcError
 from esper.storage.errors import ProofPrunedError
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.llm_call import LlmCall
 from esper.vm.transaction import Transaction
 
@@ -115,7 +116,8 @@ class ChainViews:
         waiting = self._mempool.pool.get(txid)
         if waiting is not None:
             return self._described(waiting, "pending", now)
-        place = self._history.view.transaction(txid)
+        history = self._history.view
+        place = history.transaction(txid)
         if place is not None:
             block = stored_block(view, place.height)
             return self._described(
@@ -127,6 +129,7 @@ class ChainViews:
                 index=place.index,
                 time_ms=block.header.pre.time_ms,
                 confirmations=view.context.height - place.height + 1,
+                penalty=history.penalty(txid),
             )
         dropped = self._mempool.pool.dropped(txid)
         if dropped is None:
@@ -199,6 +202,7 @@ class ChainViews:
         index: int | None = None,
         time_ms: int | None = None,
         confirmations: int = 0,
+        penalty: TakenPenalty | None = None,
     ) -> s.TransactionReply:
         data = transaction.to_bytes()
         return s.TransactionReply(
@@ -220,6 +224,7 @@ class ChainViews:
             time_ms=time_ms,
             confirmations=confirmations,
             prompt=self._prompt(transaction),
+            penalty=None if penalty is None else penalty_reply(penalty, self._params),
         )
 
     def _dropped(self, dropped: Dropped, now: s.AsOf) -> s.TransactionReply:

@@ -4,6 +4,7 @@ from esper.primitives.address import Address, AddressError
 from esper.primitives.params import NetworkParameters
 from esper.rpc import schema as s
 from esper.rpc.errors import INVALID_PARAMS, RpcError
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.stake import Stake
 from esper.vm.transaction import Transaction
 from esper.vm.unstake import Unstake
@@ -31,3 +32,17 @@ def outputs_of(transaction: Transaction, params: NetworkParameters) -> list[s.Ou
         s.Output(address=address_text(one.receiver, params), amount=str(one.amount))
         for one in (*payload.payments, *payload.gifts)
     ]
+
+
+def penalty_reply(penalty: TakenPenalty, params: NetworkParameters) -> s.PenaltyReply:
+    """What evidence took."""
+    return s.PenaltyReply(
+        receipt=penalty.receipt.hex(),
+        gateway=address_text(penalty.gateway, params),
+        rewards=str(penalty.rewards),
+        stake=str(penalty.stake),
+        unbonding=str(penalty.unbonding),
+        taken=str(penalty.taken),
+        paid=str(penalty.paid),
+        burned=str(penalty.burned),
+    )

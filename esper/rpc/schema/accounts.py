@@ -77,7 +77,8 @@ class Event(Reply, frozen=True):
     """Empty for mined rewards."""
     what: str
     """mined, sent, received, staked, unstaked, credits-sent, credits-received, called, answered,
-    proposed, voted, delegated, proved, other."""
+    proposed, claimed, voted, delegated, proved, bond-returned, bond-burned, penalty-taken,
+    penalty-paid, other."""
     amount: Amount
     """Units, or micro-credits from credits-sent to answered."""
     fee: Amount

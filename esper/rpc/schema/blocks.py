@@ -68,6 +68,26 @@ class TransactionParams(Request, frozen=True):
     txid: IdBeginning
 
 
+class PenaltyReply(Reply, frozen=True):
+    """What evidence against a gateway took: units that are the gateway's no more."""
+
+    receipt: str
+    """Digest of the receipt that it is about."""
+    gateway: str
+    """From whom; its balance is as it was."""
+    rewards: Amount
+    """Of rewards that were pending."""
+    stake: Amount
+    unbonding: Amount
+    """Of what was on its way from the stake."""
+    taken: Amount
+    """These three together."""
+    paid: Amount
+    """To the accuser, who is the sender."""
+    burned: Amount
+    """The rest, which nobody has."""
+
+
 class TransactionReply(Reply, frozen=True):
     """A transaction and where it stands."""
 
@@ -97,6 +117,8 @@ class TransactionReply(Reply, frozen=True):
     """Of calls: the text of the prompt, whole; None where its tokenizer is not at the node."""
     replaced_by: str | None = None
     """Id of the transaction that took its place."""
+    penalty: PenaltyReply | None = None
+    """Of a ``prove`` with evidence in the chain: what it took."""
 
 
 class Output(Reply, frozen=True):

@@ -38,8 +38,8 @@ from esper.storage.store_options import UNDO_DEPTH
 
 HISTORY_FOLDER: Final = "history"
 OLD_FOLDER: Final = "history.old"
-FORMAT: Final = 3
-"""1 had no traces, 2 neither rounds nor traces of hidden sets."""
+FORMAT: Final = 4
+"""1 had no traces, 2 neither rounds nor traces of hidden sets, 3 no penalties."""
 WRITE_BUFFER_BYTES: Final = 16 << 20
 
 OpenFolder = Callable[[Path], KeyValueStore]

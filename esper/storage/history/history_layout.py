@@ -10,6 +10,7 @@
 "r" || txid of an open call                            place of its result
 "a" || txid of what it is about || height || index     Trace
 "o" || txid of a proposal || height || index           RoundOutcome
+"p" || txid                                            TakenPenalty
 
 A position counts the events of a block; height and position sort as the events came.
 """
@@ -22,6 +23,7 @@ from esper.primitives.hashing import u32, u64
 from esper.primitives.ids import Txid
 from esper.storage.history.history_records import CALL, EVENT, Entry, HistoryEvent, Place, What
 from esper.storage.history.traces import TRACE
+from esper.vm.governance.proving.taken_penalty import PENALTY
 from esper.vm.round_outcome import ROUND
 
 FORMAT_KEY: Final = b"v"
@@ -73,6 +75,11 @@ def rounds_prefix(proposal: Txid) -> bytes:
     return b"o" + proposal
 
 
+def penalty_key(txid: Txid) -> bytes:
+    """Where it stands what the evidence of a transaction took."""
+    return b"p" + txid
+
+
 def place_bytes(place: Place) -> bytes:
     """Eight bytes that sort as the places do."""
     return u32(place.height) + u32(place.index)
@@ -98,6 +105,8 @@ def additions(height: int, time_ms: int, entries: Sequence[Entry]) -> Iterator[t
             yield traces_prefix(entry.trace.about) + place, encode(TRACE, entry.trace)
         if entry.outcome is not None:
             yield rounds_prefix(entry.outcome.proposal) + place, encode(ROUND, entry.outcome)
+        if entry.penalty is not None:
+            yield penalty_key(entry.txid), encode(PENALTY, entry.penalty)
         for happening in entry.happenings:
             at = u32(height) + u32(position)
             address, what = happening.address, happening.what

@@ -16,6 +16,7 @@ from esper.storage.history.history_layout import (
     PLACE_BYTES,
     call_key,
     events_prefix,
+    penalty_key,
     place_bytes,
     place_from,
     released_prefix,
@@ -39,6 +40,7 @@ from esper.storage.history.history_records import (
 from esper.storage.history.traces import TRACE, Trace
 from esper.storage.kv.store_port import KeyValueView
 from esper.storage.segments.segment_reader import MAX_RECORD_BYTES
+from esper.vm.governance.proving.taken_penalty import PENALTY, TakenPenalty
 from esper.vm.round_outcome import ROUND, RoundOutcome
 
 T = TypeVar("T")
@@ -180,6 +182,11 @@ class HistoryReader:
             (self._place(key[len(prefix) :]).height, self._decoded(ROUND, value, "round"))
             for key, value in found
         ]
+
+    def penalty(self, txid: Txid) -> TakenPenalty | None:
+        """What the evidence of a transaction took; None for any other. Raises as all reads do."""
+        found = self._get(penalty_key(txid))
+        return None if found is None else self._decoded(PENALTY, found, "penalty")
 
     def _get(self, key: bytes) -> bytes | None:
         with self._damage_told():

@@ -13,6 +13,7 @@ from esper.primitives.codec import Array, FixedBytes, Record, Unsigned, VarBytes
 from esper.primitives.hashing import HASH_BYTES
 from esper.primitives.ids import BlockId, Txid
 from esper.storage.history.traces import Trace
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.round_outcome import RoundOutcome
 
 CURSOR_HEX: Final = 16
@@ -66,6 +67,11 @@ class What(IntEnum):
     CLAIMED = 17
     """It said something about a proposed model, for a bond that BOND_RETURNED and BOND_BURNED
     settle later."""
+    PENALTY_TAKEN = 18
+    """Evidence took units from it: of its pending rewards, its stake, and what it had unstaked;
+    its balance is as it was."""
+    PENALTY_PAID = 19
+    """It got half of what its evidence took from another."""
 
     @property
     def label(self) -> str:
@@ -166,6 +172,8 @@ class Entry:
     """What it says about a proposal, a report or a hidden set."""
     outcome: RoundOutcome | None = None
     """What a round of hidden sets came to in the block."""
+    penalty: TakenPenalty | None = None
+    """What its evidence took from a gateway."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,5 +103,5 @@ class Prove(Payload):
             case HiddenProof() as opened:
                 note_openings(self.target, opened, DaoLedger(ledger), context.genesis.governance)
             case Evidence() as evidence:
-                punish(sender, self.target, evidence, ledger, context)
+                punish(sender, self.target, evidence, ledger, context, inclusion.txid)
         return NO_EFFECT

@@ -1,4 +1,4 @@
-"""Write golden vectors of benchmarks: suites, items, reports, samples, proofs of items.
+"""Write golden vectors of benchmarks: texts, suites, items, reports, samples, proofs of items.
 
     python -m tests.vectors.writers.write_benchmarks
 
@@ -14,6 +14,7 @@ from esper.dao.benchmarks.item import ITEM, TAG_ITEMS, Item, items_root
 from esper.dao.benchmarks.item_proof import ITEM_PROOF, ItemProof
 from esper.dao.benchmarks.report import REPORT_BODY, ReportBody, drawn_sample
 from esper.dao.benchmarks.suite import NO_JUDGE, SUITE, Form, Suite
+from esper.model.benchmarks.text import parse_text
 from esper.primitives.codec import encode
 from esper.primitives.ids import Txid
 from esper.primitives.merkle import MerkleTree
@@ -68,6 +69,31 @@ SAMPLED = ((0, 10, 1, 4), (0, 11, 2, 4), (7, 10, 16_384, 8), (7, 12, 16_384, 8),
 """Where report and beacon begin to count, items, and how many are wanted."""
 
 
+TEXTS_WRITTEN = (
+    (
+        "choices",
+        '{"benchmark": 1, "form": "choice", "name": "letters", "source": "made for a vector", '
+        '"licence": "CC0-1.0", "prompt": "{question}"}\n'
+        '{"question": "the quick", "choices": ["b", "f", "o"], "answer": 0}\n',
+    ),
+    (
+        "an answer that is no ASCII, without spaces",
+        '{"benchmark":1,"form":"exact","name":"häuser","source":"made for a vector",'
+        '"licence":"CC0-1.0","prompt":"{question}","limit":6,"ends":[".","\\n"]}\n'
+        '{"question":"über dem","answer":"Hund 🐕"}\n',
+    ),
+)
+"""Cases, and the lines of each text."""
+
+
+def texts() -> list[dict[str, Any]]:
+    """Texts as people write them, with their hashes."""
+    return [
+        {"case": name, "text": text, "digest": parse_text(text.encode()).digest.hex()}
+        for name, text in TEXTS_WRITTEN
+    ]
+
+
 def suites() -> list[dict[str, Any]]:
     """Suites of each form, with their ids."""
     made = (("choices", OPTIONS), ("texts", TEXTS), ("judged", COMPARED))
@@ -102,6 +128,7 @@ def document() -> dict[str, Any]:
     """The file's content."""
     widest = ReportBody(Txid(pattern(64, 5)), 3, pattern(2048, 6))
     return {
+        "texts": texts(),
         "suites": suites(),
         "items": items(),
         "items_root": ROOT.hex(),

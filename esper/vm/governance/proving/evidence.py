@@ -24,6 +24,7 @@ from esper.primitives.ids import Txid
 from esper.primitives.model_entry import ModelEntry
 from esper.vm.context import ExecutionContext
 from esper.vm.governance.proving.penalty import planned_penalty, take
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.ledger import Ledger
 from esper.vm.records import evidence_path
 
@@ -103,9 +104,17 @@ def check_contradiction(body: Evidence, model: ModelEntry, most_rows: int) -> No
 
 
 def punish(
-    sender: bytes, target: Txid, body: Evidence, ledger: Ledger, context: ExecutionContext
+    sender: bytes,
+    target: Txid,
+    body: Evidence,
+    ledger: Ledger,
+    context: ExecutionContext,
+    txid: Txid,
 ) -> None:
-    """Take the penalty, or what is there of it; half is the sender's, the rest nobody's."""
+    """Take the penalty, or what is there of it; half is the sender's, the rest nobody's.
+
+    ``txid`` is the transaction's, under which the ledger tells what was taken.
+    """
     before = taken_so_far(target, ledger)
     penalty = planned_penalty(ledger, body, context.params.governance.penalty - before)
     take(penalty, body.receipt.gateway, ledger)
@@ -114,6 +123,18 @@ def punish(
     ledger.set_account(sender, account.moved(gain))
     ledger.burned += penalty.units - gain
     ledger.write(PUNISHED, evidence_path(target), Punished(before + penalty.units))
+    ledger.penalties.append(
+        TakenPenalty(
+            txid,
+            target,
+            body.receipt.gateway,
+            sender,
+            rewards=sum(units for _, units in penalty.rewards),
+            stake=penalty.stake,
+            unbonding=sum(units for _, units in penalty.unbondings),
+            paid=gain,
+        )
+    )
 
 
 def taken_so_far(target: Txid, ledger: Ledger) -> int:

@@ -89,3 +89,16 @@ def test_a_history_without_end_is_given_up(console: Console) -> None:
     assert "nothing of that kind" in out
     assert "--before" in out
     assert asked < 100
+
+
+def test_what_evidence_took_is_of_the_dao(console: Console) -> None:
+    console.wallet()
+    console.node.history_events = (
+        s.Event(1, 1, "01" * 64, "penalty-taken", "70000000", "0", OTHER),
+        s.Event(2, 2, "02" * 64, "penalty-paid", "35000000", "0", OTHER),
+        s.Event(3, 3, "03" * 64, "sent", "5", "1", OTHER),
+    )
+    out = console.run("history", "--kind", "dao")
+    assert heights(out) == [2, 1]
+    assert f"penalty-taken    0.7 ESP  {OTHER}  {'01' * 8}" in out
+    assert f"penalty-paid     0.35 ESP  {OTHER}  {'02' * 8}" in out

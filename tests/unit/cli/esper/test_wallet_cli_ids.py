@@ -106,3 +106,22 @@ def test_block_0(console: Console) -> None:
     lines = console.run("block", "0").splitlines()
     assert [line.split()[0] for line in lines] == ["block", "time", "genesis"]
     assert console.json("block", "0")["height"] == 0
+
+
+def test_a_transaction_says_what_its_evidence_took(console: Console) -> None:
+    console.wallet()
+    txid = console.run("send", OTHER, "1").strip()
+    assert "taken" not in console.run("tx", txid)
+    honest = console.node.transaction
+    penalty = s.PenaltyReply("ab" * 64, OTHER, "1", "0", "30000000", "30000001", "15000000", "1")
+
+    def accusing(params: s.TransactionParams) -> s.TransactionReply:
+        return msgspec.structs.replace(honest(params), penalty=penalty)
+
+    console.node.transaction = accusing  # type: ignore[method-assign]
+    lines = console.run("tx", txid).splitlines()
+    of = "0.00000001 ESP of rewards, 0.3 ESP of unbonding"
+    assert f"taken     0.30000001 ESP from {OTHER}: {of}" in lines
+    assert "paid      0.15 ESP to the accuser; 0.00000001 ESP burned" in lines
+    told = console.json("tx", txid)["transaction"]["penalty"]
+    assert (told["gateway"], told["stake"], told["taken"]) == (OTHER, "0", "30000001")

@@ -3,13 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from esper.node.chain.stored_blocks import stored_block
+from esper.primitives.ids import Txid
 from esper.rpc import errors as e
 from esper.rpc import methods as m
 from esper.rpc import schema as s
+from esper.storage.history.history_reader import HistoryReader
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from tests.support.node.node_world import PARAMS, go, node_world, pay, running
 from tests.support.node.rpc_asking import mined_with_what_waits, refusal, text
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER, address
 
 
 def test_a_block(datadir: Path) -> None:
@@ -69,6 +74,36 @@ def test_a_transaction_waiting_confirmed_and_dropped(datadir: Path) -> None:
             gone = await world.ask(m.GET_TRANSACTION, s.TransactionParams(txid=beaten.txid.hex()))
             assert gone.status == "dropped"
             assert gone.reason
+
+    go(main)
+
+
+def test_a_transaction_whose_evidence_took_something(
+    datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with node_world(datadir) as world:
+            sent, other = await world.send(BOB, pay(CAROL)), await world.send(CAROL, pay(BOB))
+            receipt = Txid(b"r" * 64)
+            taken = TakenPenalty(sent.txid, receipt, address(ALICE), address(BOB), 1, 2, 4, 3)
+            # No group of this chain has proofs of answers; the history has what a block told.
+            told = {sent.txid: taken}
+            monkeypatch.setattr(HistoryReader, "penalty", lambda _, txid: told.get(txid))
+            ask = s.TransactionParams(txid=sent.txid.hex())
+            assert (await world.ask(m.GET_TRANSACTION, ask)).penalty is None, "it waits"
+            await world.others_turn(sent, other)
+            assert (await world.ask(m.GET_TRANSACTION, ask)).penalty == s.PenaltyReply(
+                receipt=receipt.hex(),
+                gateway=text(ALICE),
+                rewards="1",
+                stake="2",
+                unbonding="4",
+                taken="7",
+                paid="3",
+                burned="4",
+            )
+            ask = s.TransactionParams(txid=other.txid.hex())
+            assert (await world.ask(m.GET_TRANSACTION, ask)).penalty is None
 
     go(main)
 

@@ -1,5 +1,6 @@
 """Evidence against a gateway: each rule by a transaction that breaks it, and what it takes."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +15,15 @@ from esper.primitives.errors.transaction_errors import TransactionViolation
 from esper.primitives.ids import ModelId
 from esper.primitives.networks import REGTEST
 from esper.primitives.params import NetworkParameters
+from esper.vm.execute import TransactionRun
 from esper.vm.governance.delegate import Delegate
 from esper.vm.governance.proving.evidence import taken_so_far
+from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.stake import Stake
 from esper.vm.unstake import Unstake
 from tests.support.dao_world import DaoWorld, change_body
 from tests.support.evidence_cases import EOS, FALSE, TRUE, Accusing, accusing, shown
-from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER, MODEL, address
+from tests.support.vm_world import ALICE, BOB, CAROL, COIN, FEE, MINER, MODEL, address, make
 from tests.vectors.writers.write_signatures import SLH_SECRET
 
 GATEWAY, ACCUSER = BOB, ALICE
@@ -69,6 +72,65 @@ def test_a_false_answer_costs_stake_and_half_of_it_is_the_accusers() -> None:
     assert issued < before
     assert world.state.chain.issued == before + reward.amount - FEE - 20 * COIN
     assert rule(world, evidence) is e.EvidenceTwiceViolation
+
+
+def told(world: DaoWorld) -> tuple[TakenPenalty, ...]:
+    """What the newest block says was taken."""
+    return world.trail[-1][1].penalties
+
+
+def test_what_is_taken_is_told_by_where_it_was() -> None:
+    world = DaoWorld(with_penalty(1_000))
+    world.block((GATEWAY, Stake(50 * COIN)), payee=GATEWAY)
+    world.block((GATEWAY, Unstake(30 * COIN)))
+    reward = world.ledger.reward(1)
+    assert reward is not None
+    release = world.height + world.params.reward.unbonding
+    evidence = accusing(GATEWAY, rewards=(1,), unbondings=((release, 0),))
+    assert told(world) == ()
+    balance, issued = world.account(ACCUSER).balance, world.state.chain.issued
+    (txid,) = world.block((ACCUSER, evidence.prove()))
+    (found,) = told(world)
+    assert (found.txid, found.receipt) == (txid, evidence.target)
+    assert (found.gateway, found.accuser) == (address(GATEWAY), address(ACCUSER))
+    assert (found.rewards, found.stake, found.unbonding) == (
+        *(reward.amount, 20 * COIN, 30 * COIN),
+    )
+    assert found.taken == taken_so_far(evidence.target, world.ledger)
+    assert world.account(ACCUSER).balance == balance - FEE + found.paid
+    mined = world.ledger.reward(world.height)
+    assert mined is not None
+    assert world.state.chain.issued == issued + mined.amount - FEE - found.burned
+    assert abs(found.burned - found.paid) <= 1
+    world.block()
+    assert told(world) == ()
+
+
+def test_what_a_second_accusation_takes_is_told_by_itself() -> None:
+    world = staked(coins=10, penalty=40)
+    first, second = accusing(GATEWAY), accusing(GATEWAY, request=bytes([1]) * 64)
+    world.block((ACCUSER, first.prove()))
+    world.block((GATEWAY, Stake(50 * COIN)))
+    one, two = world.block((CAROL, second.prove()), (ACCUSER, first.prove()))
+    found = told(world)
+    assert [(one.txid, one.stake, one.accuser) for one in found] == [
+        (one, 40 * COIN, address(CAROL)),
+        (two, 10 * COIN, address(ACCUSER)),
+    ]
+
+
+def test_a_miner_who_offers_evidence_tells_the_same_and_one_refused_tells_nothing() -> None:
+    world, evidence = staked(), accusing(GATEWAY)
+    transaction = make(ACCUSER, evidence.prove(), world.account(ACCUSER).nonce)
+
+    def refuse(_: object) -> None:
+        raise ValueError
+
+    for judge, said in ((None, 1), (refuse, 0)):
+        run = TransactionRun(world.state, world.context())
+        with suppress(ValueError):
+            run.offer(transaction, judge=judge)
+        assert len(run.result().penalties) == said
 
 
 def test_an_answer_cut_short_is_never_evidence() -> None:

@@ -1,4 +1,4 @@
-//! Suites of benchmarks, their items, what is reported on a model, and what of it is to be proven.
+//! Texts of benchmarks, suites, their items, what is reported on a model, and what of it is to be proven.
 //!
 //! A suite's id is the hash of its bytes, its root a Merkle root over its items. A report's sample are
 //! the first distinct integers that XOF(report || beacon) draws below the number of items.
@@ -32,6 +32,17 @@ const ITEM_PROOF: Fields = &[
     ("listed", Number),
     ("answers", List(&ANSWER)),
 ];
+
+#[test]
+fn texts_and_their_hashes() {
+    let vectors = vectors("benchmarks.json");
+    let texts = list(&vectors["texts"]);
+    assert!(!texts.is_empty());
+    for vector in texts {
+        let text = vector["text"].as_str().unwrap();
+        assert_eq!(hash("esper/bench/text/v1", &[text.as_bytes()]), sized(&vector["digest"]));
+    }
+}
 
 #[test]
 fn suites_and_their_ids() {
