@@ -27,8 +27,8 @@ SUFFIX: Final = ".prove"
 CHECKSUM_BYTES: Final = 16
 MAX_GROUPS: Final = 16
 """Of one transaction; far more than any has."""
-MAX_FILE_BYTES: Final = 16 << 20
-"""As much as all that wait may be: no longer file is read."""
+MAX_BYTES: Final = 20 << 20
+"""Of all files together: more than all that wait may have."""
 MOST_FILES: Final = 64
 """That are looked at at a start: twice what may wait."""
 
@@ -58,7 +58,7 @@ def read_prove(txid: bytes, data: bytes) -> KeptProve:
     payload = data[CHECKSUM_BYTES:]
     if data[:CHECKSUM_BYTES] != _checksum(txid, payload):
         raise CodecError("its checksum is wrong", 0)
-    return decode(KEPT_PROVE, payload, limit=MAX_FILE_BYTES, what="waiting proof")
+    return decode(KEPT_PROVE, payload, limit=MAX_BYTES, what="waiting proof")
 
 
 def prove_bytes(txid: bytes, kept: KeptProve) -> bytes:
@@ -104,7 +104,11 @@ class ProveFiles:
             )
 
     def load(self) -> Iterator[tuple[Txid, KeptProve]]:
-        """All that were kept. What cannot be read stays where it is, and is told."""
+        """All that were kept. What cannot be read stays where it is, and is told.
+
+        All may be in memory at once, so their bytes are bounded together.
+        """
+        room = MAX_BYTES
         try:
             paths = sorted(self._folder.glob(f"*{SUFFIX}"))
         except OSError as error:
@@ -114,7 +118,11 @@ class ProveFiles:
             try:
                 txid = Txid(bytes.fromhex(path.stem))
                 with open_own(path, "rb") as stream:
-                    data = stream.read(MAX_FILE_BYTES + 1)
+                    data = stream.read(room + 1)
+                if len(data) > room:
+                    self._left(path, "it is longer than all that may wait")
+                    continue
+                room -= len(data)
                 yield txid, read_prove(txid, data)
             except OSError as error:
                 self._left(path, error.strerror or str(error))
