@@ -40,14 +40,14 @@ NOTHING_TOLD: Final = ToldBeside()
 def told_beside(store: ChainStore, height: int) -> ToldBeside:
     """What the chain's block at a height told."""
 
-    def read(key: bytes, codec: Codec[tuple[T, ...]], limit: int, what: str) -> tuple[T, ...]:
+    def kept(key: bytes, codec: Codec[tuple[T, ...]], limit: int, what: str) -> tuple[T, ...]:
         found = store.index.store.get(key)
         if found is None:
             return ()
         return decode(codec, found, limit=limit, what=f"{what} of block {height}")
 
     return ToldBeside(
-        read(settled_key(height), SETTLED, SETTLED_LIMIT, "settled bonds"),
-        read(rounds_key(height), ROUNDS_OF_BLOCK, ROUNDS_LIMIT, "rounds"),
-        read(penalties_key(height), PENALTIES, PENALTIES_LIMIT, "penalties"),
+        kept(settled_key(height), SETTLED, SETTLED_LIMIT, "settled bonds"),
+        kept(rounds_key(height), ROUNDS_OF_BLOCK, ROUNDS_LIMIT, "rounds"),
+        kept(penalties_key(height), PENALTIES, PENALTIES_LIMIT, "penalties"),
     )

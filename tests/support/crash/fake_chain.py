@@ -63,12 +63,15 @@ def opened(datadir: Path, with_options: StoreOptions | None = None) -> ChainStor
 def make_block(
     parent: BlockId, salt: int, *, body: int = 20_000, proof: int = 40_000
 ) -> tuple[BlockId, BlockBytes]:
-    """A block on ``parent``, of random size up to these bytes, and its id."""
+    """A block on ``parent``, of random size up to these bytes, and its id.
+
+    No proof is empty: that is what a repair leaves of one.
+    """
     chooser = random.Random(parent + salt.to_bytes(8, "big"))
     block = BlockBytes(
         parent + salt.to_bytes(8, "big"),
         chooser.randbytes(chooser.randrange(body)),
-        chooser.randbytes(chooser.randrange(proof)),
+        chooser.randbytes(chooser.randrange(1, proof)),
     )
     return BlockId(hashlib.sha3_512(block.header + block.body + block.proof).digest()), block
 

@@ -79,7 +79,7 @@ def test_all_that_a_wallet_asks_of_a_node_but_one_needs_no_token() -> None:
             parts = vars(importlib.import_module(found.name)).values()
             named |= {part for part in parts if isinstance(part, Method)}
     assert {method.name for method in named if method.needs_token} == {"submit_transaction"}
-    assert len(named) == 22
+    assert len(named) == 25
 
 
 def test_nobody_answers(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
