@@ -244,8 +244,9 @@ class Slow:
 
     def __init__(self, spec: bytes) -> None:
         del spec
-        self.told: list[int] = []
         self.go: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.words: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.taken: queue.SimpleQueue[int] = queue.SimpleQueue()
         MADE.append(self)
 
     def begin(self) -> bytes:
@@ -256,8 +257,8 @@ class Slow:
         return b""
 
     def tell(self, data: bytes) -> None:
-        self.go.get(timeout=PATIENCE_S)
-        self.told.append(decode_told(data).first_nonce)
+        self.words.get(timeout=PATIENCE_S)
+        self.taken.put(decode_told(data).first_nonce)
 
 
 MADE: list[Slow] = []
@@ -273,11 +274,14 @@ def test_of_words_that_come_while_one_is_taken_in_the_last_counts() -> None:
         data = told_bytes(Search(None, number))
         play.driver.hear(LinkMessage(LinkKind.TELL, 1, data=data))
     [worker] = MADE
+    for _ in range(5):
+        worker.words.put(None)
+    assert [worker.taken.get(timeout=PATIENCE_S) for _ in range(2)] == [0, 4]
     for _ in range(30):
         worker.go.put(None)
     play.told.next(LinkKind.NEWS)
     play.told.next(LinkKind.NEWS)
-    assert worker.told == [0, 4]
+    assert worker.taken.empty()
     play.end(1)
 
 
