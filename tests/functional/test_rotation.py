@@ -17,7 +17,7 @@ import pytest
 
 from esper.model.tokenizer import encode_text, load_tokenizer
 from esper.p2p.wire.talk_messages import BYE_BARRED, BYE_WORDS
-from esper.rpc.methods import GET_TRANSACTION, MODEL_PROGRESS
+from esper.rpc.methods import GET_CALL, GET_TRANSACTION, MODEL_PROGRESS
 from esper.rpc.schema import ModelPackage, NoParams, TransactionParams
 from tests.support.net.bad_seeders import BadSeeders, bad_seeders
 from tests.support.net.network_process import NetworkNode
@@ -29,8 +29,6 @@ pytestmark = pytest.mark.nodes
 NETWORK = ("--network", "regtest")
 PATIENCE_S = 300
 COIN = 10**8
-MOST_BLOCKS = 12
-"""Until a call is answered: its answer is proven beside blocks that come on demand."""
 
 
 def height_of(node: NetworkNode) -> int:
@@ -71,10 +69,15 @@ def asked(user: User, node: NetworkNode) -> str:
     call: str = user.json("call", "Once upon a time", "--max-tokens", "8", "--yes", "--no-wait")[
         "txid"
     ]
-    for _ in range(MOST_BLOCKS):
-        node.generate(1)
-        if ask(node.datadir, GET_TRANSACTION, TransactionParams(call)).status == "confirmed":
-            break
+
+
+    def stands(*wanted: str) -> bool | None:
+        return ask(node.datadir, GET_CALL, TransactionParams(call)).status in wanted or None
+
+    # Blocks come on demand, and would come before its proof where that takes long.
+    until("the call to be proven", lambda: stands("proven"), PATIENCE_S)
+    node.generate(1)
+    until("the call to be in a block", lambda: stands("answered"), PATIENCE_S)
     return call
 
 

@@ -452,11 +452,15 @@ class AttackWorld:
         """The longest of three arrivals without an attack."""
         return max([await self.arrival_s() for _ in range(3)])
 
-    async def check_alive(self, calm_s: float, blocks: int = 2) -> None:
-        """Honest blocks still arrive, in at most twice the time and what a busy core adds."""
-        for _ in range(blocks):
-            took = await self.arrival_s()
-            assert took <= 2 * calm_s + 0.5, f"a block took {took:.2f} s, {calm_s:.2f} s in calm"
+    async def check_alive(self, calm_s: float, blocks: int = 4) -> None:
+        """Honest blocks still arrive, in at most twice the time and what a busy core adds.
+
+        A machine that stands still for a moment holds up one of them, and no attack may hold up
+        more than that one, nor that one for long.
+        """
+        took = sorted([await self.arrival_s() for _ in range(blocks)])
+        assert took[-2] <= 2 * calm_s + 0.5, f"blocks took {took} s, {calm_s:.2f} s in calm"
+        assert took[-1] <= 2 * calm_s + 5, f"blocks took {took} s, {calm_s:.2f} s in calm"
         self.check_honest()
 
     def check_honest(self) -> None:
