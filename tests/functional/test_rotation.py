@@ -70,7 +70,6 @@ def asked(user: User, node: NetworkNode) -> str:
         "txid"
     ]
 
-
     def stands(*wanted: str) -> bool | None:
         return ask(node.datadir, GET_CALL, TransactionParams(call)).status in wanted or None
 
