@@ -106,9 +106,8 @@ def test_a_false_sibling_of_a_work_that_comes_first_keeps_the_block_out_for_no_t
                 lie = with_false_proof(honest, number)
                 await liar.say(talk.Announce(lie.header.to_bytes()))
             await until(lambda: world.target.service.following.blocks.statistics().ids >= 20)
-            took = await world.arrival_of_s(honest)
             # Inbound ones may hold one fetch each second, but the first outbound one is asked too.
-            assert took <= 2 * calm + 1.5, f"{took:.2f} s, {calm:.2f} s in calm"
+            await world.check_arrives(honest, calm)
             world.check_honest()
             await world.check_alive(calm)
 
@@ -155,7 +154,7 @@ def test_wrong_bytes_under_a_sound_header_ban_their_sender_and_not_the_block(
             await liar.say(talk.Announce(block.header.to_bytes()))
             await liar.ended()
             assert world.target.barred(liar.identity) is Bar.BAN
-            assert await world.arrival_of_s(block) <= 2 * calm + 0.5
+            await world.check_arrives(block, calm)
             await world.check_alive(calm)
 
     run_attack(test)
@@ -182,7 +181,7 @@ def test_prefixes_of_nothing_keep_a_block_out_for_no_time(tmp_path: Path) -> Non
             await liar.say(talk.Announce(block.header.to_bytes()))
             await liar.ended()
             assert world.target.barred(liar.identity) is Bar.BAN
-            assert await world.arrival_of_s(block) <= 2 * calm + 0.5
+            await world.check_arrives(block, calm)
             world.check_honest()
 
     run_attack(test)
@@ -211,6 +210,6 @@ def test_transactions_of_a_block_beyond_what_a_body_may_have_end_the_connection(
             await liar.say(talk.Announce(block.header.to_bytes()))
             await liar.ended()
             assert world.target.barred(liar.identity) is not None
-            assert await world.arrival_of_s(block) <= 2 * calm + 0.5
+            await world.check_arrives(block, calm)
 
     run_attack(test)

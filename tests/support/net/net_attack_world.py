@@ -463,6 +463,15 @@ class AttackWorld:
         assert took[-1] <= 2 * calm_s + 5, f"blocks took {took} s, {calm_s:.2f} s in calm"
         self.check_honest()
 
+    async def check_arrives(self, block: Block, calm_s: float) -> None:
+        """A block that others were told of before arrives, and waits for no time-out.
+
+        Those are tested to the millisecond on a clock of their own (`tests/attack/net`). Here the
+        machine may stand still; a dozen liars who are waited for, or one to his end, take longer.
+        """
+        took = await self.arrival_of_s(block)
+        assert took <= 2 * calm_s + 4, f"{took:.2f} s, {calm_s:.2f} s in calm"
+
     def check_honest(self) -> None:
         """Neither has anything against the other."""
         assert self.target.is_connected(self.honest.identity)
