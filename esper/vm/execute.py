@@ -1,7 +1,7 @@
 """Executing a block's transactions on a view of its parent's state.
 
 1. start of the block: credits accrue, unbonded stake is released, unanswered lanes lapse, what the
-   DAO has confirmed acts and its proposals go on
+   DAO has confirmed acts and its proposals go on, the market notes its beacon and drawn height
 2. each transaction in order: rules in isolation, rules in context, fee and nonce, its own effect
 3. all signatures at once
 4. invariant: no coins were made or lost
@@ -25,6 +25,7 @@ from esper.vm.governance.proving.taken_penalty import TakenPenalty
 from esper.vm.governance.stepping import begin_block
 from esper.vm.lanes import lapse_lanes
 from esper.vm.ledger import Ledger
+from esper.vm.market.market_start import begin_market
 from esper.vm.payload import Inclusion
 from esper.vm.receipt import Receipt
 from esper.vm.round_outcome import RoundOutcome
@@ -158,7 +159,7 @@ def execute_transactions(
 def start_block(ledger: Ledger, context: ExecutionContext) -> None:
     """What happens before the first transaction.
 
-    Credits accrue, unbonded stake is released, lanes lapse, and the DAO goes on.
+    Credits accrue, unbonded stake is released, lanes lapse, the DAO and the market go on.
     """
     ledger.set_totals(totals_at_block(ledger.totals, context.height, context.params.credits))
     for entry in ledger.take_unbondings(context.height):
@@ -166,6 +167,7 @@ def start_block(ledger: Ledger, context: ExecutionContext) -> None:
         ledger.set_account(entry.owner, replace(account, balance=account.balance + entry.amount))
     lapse_lanes(context.height, ledger)
     begin_block(ledger, context)
+    begin_market(ledger, context)
 
 
 def apply_transaction(

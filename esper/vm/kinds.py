@@ -10,6 +10,8 @@ from esper.vm.governance.prove import Prove
 from esper.vm.governance.vote import Vote
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
+from esper.vm.market.market_session import MarketSession
+from esper.vm.market.provide import Provide
 from esper.vm.payload import Payload
 from esper.vm.stake import Stake
 from esper.vm.transfer import Transfer
@@ -27,6 +29,8 @@ KINDS: Final[tuple[type[Payload], ...]] = (
     Delegate,
     Claim,
     Prove,
+    Provide,
+    MarketSession,
 )
 
 

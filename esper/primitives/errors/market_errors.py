@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from esper.primitives.errors.transaction_errors import ContextTransactionViolation
+from esper.primitives.errors.transaction_errors import (
+    ContextTransactionViolation,
+    IsolatedTransactionViolation,
+)
 
 
 class MarketViolation(ContextTransactionViolation):
@@ -127,3 +130,156 @@ class DrawOpeningViolation(MarketViolation):
     draw: int
     reason: str
     template: ClassVar[str] = "opening of draw {draw}: {reason}"
+
+
+@dataclass(eq=False)
+class MarketEncodingViolation(IsolatedTransactionViolation):
+    """Fields that an action of the market does not have, or an action that is unknown."""
+
+    reason: str
+    template: ClassVar[str] = "encoding of what the market is told: {reason}"
+
+
+@dataclass(eq=False)
+class MarketSuiteViolation(IsolatedTransactionViolation):
+    """An address of another signature suite than the market takes."""
+
+    what: str
+    suite: int
+    expected: int
+    template: ClassVar[str] = (
+        "{what} of signature suite {suite}; the market takes addresses of suite {expected} alone"
+    )
+
+
+@dataclass(eq=False)
+class MarketNotTakenViolation(MarketViolation):
+    """A transaction for the market on a network that has none."""
+
+    network: str
+    template: ClassVar[str] = "{network} takes no transactions of the market yet"
+
+
+@dataclass(eq=False)
+class MarketModelViolation(MarketViolation):
+    """An offer of a model that no tier has, or of another than the provider serves."""
+
+    model_id: bytes
+    reason: str
+    template: ClassVar[str] = "model {model_id}: {reason}"
+
+
+@dataclass(eq=False)
+class ProviderOwnerViolation(MarketViolation):
+    """An offer that names another owner than the first one did."""
+
+    owner: bytes
+    expected: bytes
+    template: ClassVar[str] = "owner {owner}, the provider's is {expected} for good"
+
+
+@dataclass(eq=False)
+class ProviderDepositViolation(MarketViolation):
+    """A first offer of somebody who cannot leave the deposit."""
+
+    balance: int
+    needed: int
+    template: ClassVar[str] = (
+        "balance of {balance:esp}, bond, deposit and fee need {needed:esp}; the deposit comes back "
+        "to the owner"
+    )
+
+
+@dataclass(eq=False)
+class MarketBondViolation(MarketViolation):
+    """A bond that is neither nothing nor enough."""
+
+    bond: int
+    least: int
+    template: ClassVar[str] = "bond of {bond:esp} in all, must be 0 or {least:esp} at least"
+
+
+@dataclass(eq=False)
+class ProviderUnknownViolation(MarketViolation):
+    """Something about a provider that is none, or has left."""
+
+    provider: bytes
+    template: ClassVar[str] = "{provider} is no provider"
+
+
+@dataclass(eq=False)
+class ProviderOffViolation(MarketViolation):
+    """Something that a provider cannot do, or be asked for, any more."""
+
+    reason: str
+    template: ClassVar[str] = "provider: {reason}"
+
+
+@dataclass(eq=False)
+class ProviderBusyViolation(MarketViolation):
+    """A provider that wants its bond back before what it stands for has ended."""
+
+    reason: str
+    template: ClassVar[str] = "the provider cannot have its bond yet: {reason}"
+
+
+@dataclass(eq=False)
+class SessionUnknownViolation(MarketViolation):
+    """A session that is not open."""
+
+    session: bytes
+    template: ClassVar[str] = "session {session} is not open"
+
+
+@dataclass(eq=False)
+class SessionLimitViolation(MarketViolation):
+    """A provider with as many open sessions as it may have."""
+
+    limit: int
+    template: ClassVar[str] = "{limit} open sessions of the provider, which is the most"
+
+
+@dataclass(eq=False)
+class OfferChangedViolation(MarketViolation):
+    """A session for an offer that the provider has replaced."""
+
+    got: bytes
+    expected: bytes
+    template: ClassVar[str] = "the session is for offer {got}, the provider's is {expected} now"
+
+
+@dataclass(eq=False)
+class SessionDepositViolation(MarketViolation):
+    """A session that holds too little, or more than an amount can be."""
+
+    deposit: int
+    least: int
+    most: int
+    template: ClassVar[str] = "deposit of {deposit:esp}, must be {least:esp} to {most:esp}"
+
+
+@dataclass(eq=False)
+class SessionExpiryViolation(MarketViolation):
+    """A session that would end before it began, or live too long."""
+
+    expiry: int
+    first: int
+    last: int
+    template: ClassVar[str] = "expiry in slot {expiry}, must be {first} to {last}"
+
+
+@dataclass(eq=False)
+class SessionPayerViolation(MarketViolation):
+    """Somebody else than its payer who wants to extend a session."""
+
+    sender: bytes
+    payer: bytes
+    template: ClassVar[str] = "{sender} is not the session's payer, {payer} is"
+
+
+@dataclass(eq=False)
+class SessionOpenViolation(MarketViolation):
+    """A session that cannot be closed yet."""
+
+    reason: str
+    template: ClassVar[str] = "the session stays open: {reason}"

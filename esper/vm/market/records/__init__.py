@@ -1,0 +1,1 @@
+"""The market's records in the state, and where they stand."""
