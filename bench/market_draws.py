@@ -113,7 +113,7 @@ def silent_verifiers(silent: int, claims: int, seed: int) -> tuple[float, float]
     payer = provider = 0
     full = split(AMOUNT, 0, 16, 0, SHARES, routed=True)
     for _ in range(claims):
-        claim = SessionClaim(chooser.randbytes(64), 0, 256, 0, AMOUNT, bytes(64), 0, b"")
+        claim = SessionClaim(chooser.randbytes(64), 0, 256, 0, AMOUNT, bytes(64))
         listed = drawn(claim, 900, chooser.randbytes(64), 16, roster, b"\xff" * 33)
         unanswered = sum(
             all(one is None or one.provider[1] < silent for one in draw.verifiers)

@@ -4,8 +4,8 @@ from typing import Final
 
 from esper.market.parameters import MARKETS, MarketParameters
 
-TAKEN_BY: Final = frozenset({"devnet", "regtest"})
-"""Names of networks. Mainnet and testnet take it with a genesis of their own."""
+TAKEN_BY: Final[frozenset[str]] = frozenset()
+"""Names of networks: none yet. Its kinds are in no registry either, see ``vm.kinds``."""
 
 
 def taken_market(network: str) -> MarketParameters | None:

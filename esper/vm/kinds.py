@@ -10,8 +10,6 @@ from esper.vm.governance.prove import Prove
 from esper.vm.governance.vote import Vote
 from esper.vm.llm_call import LlmCall
 from esper.vm.llm_result import LlmResult
-from esper.vm.market.market_session import MarketSession
-from esper.vm.market.provide import Provide
 from esper.vm.payload import Payload
 from esper.vm.stake import Stake
 from esper.vm.transfer import Transfer
@@ -29,8 +27,6 @@ KINDS: Final[tuple[type[Payload], ...]] = (
     Delegate,
     Claim,
     Prove,
-    Provide,
-    MarketSession,
 )
 
 

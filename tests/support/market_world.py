@@ -9,7 +9,7 @@ from esper.crypto.signing import KeyPair, key_from_seed
 from esper.market.draws import Draw
 from esper.market.records.acks import TAG_ACKS
 from esper.market.records.beat import BeatPath, beat_tree, claim_index
-from esper.market.records.claim import SessionClaim
+from esper.market.records.claim import SessionClaim, ToldStatuses
 from esper.market.records.opening import DrawOpening, ShownClaim
 from esper.market.records.record import Finish, MarketRecord
 from esper.market.records.report import ReplayReport
@@ -162,8 +162,7 @@ class SettledSession:
             self.claim,
             first=self.claim.turn,
             paid_from=self.claim.paid_to,
-            about=SLOT,
-            statuses=statuses_bytes(statuses),
+            told=(ToldStatuses(SLOT, statuses_bytes(statuses)),),
         )
 
 
@@ -181,7 +180,7 @@ def settled_session(count: int = 40, slot: int = SLOT, key: KeyPair = KEY) -> Se
     """See there."""
     records = tuple(record_of(turn, slot) for turn in range(count))
     acks = grown([one.digest for one in records])[0].root(TAG_ACKS)
-    claim = SessionClaim(SESSION, 0, count, 0, COST * count, acks, 0, b"")
+    claim = SessionClaim(SESSION, 0, count, 0, COST * count, acks)
     request = MarketRequest(GENESIS, SESSION, count, COST * count, acks, bytes(64), 0, 0, 0, 4)
     signature = key.sign(request_digest(request.to_bytes()))
     return SettledSession(records, claim, request, signature, beat_of(claim))

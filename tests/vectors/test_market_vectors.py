@@ -163,7 +163,7 @@ def test_draws() -> None:
     for vector in DOCUMENT["draws"]:
         session, beacon, owner = unhex([vector[one] for one in ("session", "beacon", "owner")])
         amounts = int(vector["from"]), int(vector["to"])
-        claim = SessionClaim(session, 0, 1, *amounts, bytes(64), 0, b"")
+        claim = SessionClaim(session, 0, 1, *amounts, bytes(64))
         places = [
             RosterPlace(bytes.fromhex(one), bytes.fromhex(other), weight)
             for one, other, weight in vector["roster"]

@@ -70,10 +70,8 @@ def check_claim_paths(
         raise BeatPathViolation("the statuses are another session's")
     if about.beat != first_after:
         raise BeatPathViolation("the statuses are not those of the first Beat that may have them")
-    if about.claim.about != shown.beat:
-        raise BeatPathViolation(
-            f"the statuses are about slot {about.claim.about}, the claim is of {shown.beat}"
-        )
+    if about.claim.told_of(shown.beat) is None:
+        raise BeatPathViolation(f"it has no statuses of the claim of slot {shown.beat}")
 
 
 def check_claim_order(claim: SessionClaim, settled: Settled) -> None:
@@ -130,16 +128,17 @@ def check_claim_limit(claim: SessionClaim, slot: int, price: int, settled: Settl
 
 
 def checked_statuses(
-    about: SessionClaim, draws: Sequence[Draw], sent_beat: Callable[[bytes], bool]
+    told: bytes, draws: Sequence[Draw], sent_beat: Callable[[bytes], bool]
 ) -> tuple[DrawStatus, ...]:
     """What a provider says of its draws, as far as the state can tell.
 
+    ``told`` are the statuses of the claim, see ``SessionClaim.told_of``.
     ``sent_beat`` says whether a verifier sent the second Beat in which reports may stand. Raises
     StatusesViolation for statuses of another number of draws, or a verifier that is not there;
     VoidViolation for a void draw with a verifier that lives.
     """
     try:
-        statuses = read_statuses(about.statuses, len(draws))
+        statuses = read_statuses(told, len(draws))
     except CodecError as error:
         raise StatusesViolation(error.what) from error
     for at, (status, draw) in enumerate(zip(statuses, draws, strict=True)):

@@ -283,3 +283,29 @@ class SessionOpenViolation(MarketViolation):
 
     reason: str
     template: ClassVar[str] = "the session stays open: {reason}"
+
+
+@dataclass(eq=False)
+class SettleSessionViolation(MarketViolation):
+    """A claim that is settled for a session of another provider, or of none."""
+
+    session: bytes
+    template: ClassVar[str] = "session {session} is not open with this provider"
+
+
+@dataclass(eq=False)
+class PicksViolation(MarketViolation):
+    """A claim that is settled before it is drawn which answered draws are shown."""
+
+    height: int
+    drawn: int
+    template: ClassVar[str] = "settled at height {height}, the picks are drawn at {drawn}"
+
+
+@dataclass(eq=False)
+class OpeningCountViolation(MarketViolation):
+    """More or fewer openings than were picked."""
+
+    got: int
+    expected: int
+    template: ClassVar[str] = "{got} openings of draws, must be {expected}"

@@ -43,7 +43,7 @@ def test_draws_are_those_of_the_plain_model(
     owner: bytes,
 ) -> None:
     ends = amounts[0], sum(amounts)
-    claim = SessionClaim(session, 0, 1, *ends, bytes(64), 0, b"")
+    claim = SessionClaim(session, 0, 1, *ends, bytes(64))
     roster = roster_of(*((one.name, one.owner, one.weight) for one in members))
     found = drawn(claim, slot, beacon, count, roster, owner)
     named = [

@@ -9,6 +9,7 @@ from esper.market.parameters import MARKETS
 from esper.market.records.beat import BeatPath, beat_tree
 from esper.market.records.claim import SessionClaim
 from esper.market.records.statuses import DrawStatus as S
+from esper.market.records.statuses import statuses_bytes
 from esper.market.rules.claim_rules import (
     Settled,
     check_claim_limit,
@@ -91,9 +92,9 @@ def test_statuses_are_said_once_and_about_this_claim() -> None:
     for first in (SLOT + 4, None):
         with pytest.raises(e.BeatPathViolation, match="not those of the first Beat"):
             check_claim_paths(SESSION.shown, about, PLACE, first, ROOTS.get)
-    other = replace(ABOUT, about=SLOT + 1)
+    other = replace(ABOUT, told=(replace(ABOUT.told[0], slot=SLOT + 1),))
     tree = beat_of(other)
-    with pytest.raises(e.BeatPathViolation, match="about slot 901, the claim is of 900"):
+    with pytest.raises(e.BeatPathViolation, match="no statuses of the claim of slot 900"):
         check_claim_paths(
             SESSION.shown,
             shown(other, SLOT + 3, tree),
@@ -162,7 +163,7 @@ def test_a_session_pays_what_it_holds_while_it_lives() -> None:
 
 def test_how_many_draws_a_claim_has() -> None:
     def drawn(replies: int, *, bonded: bool) -> int:
-        claim = SessionClaim(CLAIM.session, 100, 100 + replies, 0, 1, bytes(64), 0, b"")
+        claim = SessionClaim(CLAIM.session, 100, 100 + replies, 0, 1, bytes(64))
         return draw_count(claim, MAIN, bonded=bonded)
 
     bonded = {1: 1, 16: 1, 17: 2, 40: 3, 256: 16, 257: 16, 10**6: 16}
@@ -181,7 +182,7 @@ def test_statuses_are_of_as_many_draws_and_name_who_was_drawn() -> None:
     living = alive(FIRST.provider, SECOND.provider)
 
     def said(*statuses: S) -> tuple[S, ...]:
-        return checked_statuses(SESSION.about(*statuses), draws, living.__contains__)
+        return checked_statuses(statuses_bytes(statuses), draws, living.__contains__)
 
     assert said(S.FIRST, S.SECOND, S.UNANSWERED) == (S.FIRST, S.SECOND, S.UNANSWERED)
     with pytest.raises(e.StatusesViolation, match="draw 1 has no verifier 1"):
@@ -204,9 +205,9 @@ def test_a_draw_is_void_only_where_nobody_could_have_answered() -> None:
         ((None, SECOND), (SECOND.provider,), False),
     ):
         draws, there = [Draw(1, verifiers)], alive(*living)
-        about = SESSION.about(S.VOID)
+        told = statuses_bytes((S.VOID,))
         if void:
-            assert checked_statuses(about, draws, there.__contains__) == (S.VOID,)
+            assert checked_statuses(told, draws, there.__contains__) == (S.VOID,)
             continue
         with pytest.raises(e.VoidViolation, match="draw 0 is not void"):
-            checked_statuses(about, draws, there.__contains__)
+            checked_statuses(told, draws, there.__contains__)

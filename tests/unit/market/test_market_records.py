@@ -8,7 +8,12 @@ import pytest
 
 from esper.dao.promise import decode_promise
 from esper.market.records.acks import MAX_ACK_PATH, acks_root, is_acknowledged
-from esper.market.records.claim import decode_claim
+from esper.market.records.claim import (
+    CLAIM_LIMIT,
+    SessionClaim,
+    ToldStatuses,
+    decode_claim,
+)
 from esper.market.records.digests import digest
 from esper.market.records.offer import MarketOffer, OfferAttribute
 from esper.market.records.record import Finish, MarketRecord, decode_record
@@ -78,6 +83,21 @@ def test_a_claim_for_its_statuses_alone() -> None:
     about = SETTLED.about(DrawStatus.FIRST)
     assert decode_claim(about.to_bytes()) == about
     assert (about.amount, about.replies) == (0, 0)
+
+
+def test_a_claim_tells_of_several_earlier_ones_in_their_order() -> None:
+    told = (ToldStatuses(3, b"\1"), ToldStatuses(4, b""))
+    claim = replace(SETTLED.claim, told=told)
+    assert decode_claim(claim.to_bytes()) == claim
+    assert [claim.told_of(slot) for slot in (2, 3, 4, 5)] == [None, b"\1", b"", None]
+    for bad in (told[::-1], (told[0], told[0])):
+        with pytest.raises(ValueError, match="told: slots must ascend"):
+            replace(claim, told=bad)
+    full = tuple(ToldStatuses((1 << 32) - 1 - at, bytes(4)) for at in range(10))[::-1]
+    widest = SessionClaim(bytes(64), 0, (1 << 32) - 1, 0, (1 << 63) - 1, bytes(64), full)
+    assert len(widest.to_bytes()) <= CLAIM_LIMIT
+    with pytest.raises(ValueError, match="told"):
+        replace(widest, told=(ToldStatuses(1, b""), *full)).to_bytes()
 
 
 @pytest.mark.parametrize(

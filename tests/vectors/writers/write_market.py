@@ -25,7 +25,7 @@ from esper.market.load import (
 from esper.market.parameters import MARKETS, SettleShares
 from esper.market.records.acks import acks_root
 from esper.market.records.beat import BeatPath, beat_tree, claim_index
-from esper.market.records.claim import SESSION_CLAIM, SessionClaim
+from esper.market.records.claim import SESSION_CLAIM, SessionClaim, ToldStatuses
 from esper.market.records.digests import digest
 from esper.market.records.offer import MARKET_OFFER, MarketOffer, OfferAttribute, reply_cost
 from esper.market.records.opening import DRAW_OPENING, SHOWN_CLAIM, DrawOpening, ShownClaim
@@ -96,18 +96,21 @@ REQUESTS = (
         65_535, WORD, 9,
     )),
 )  # fmt: skip
-CLAIM = SessionClaim(pattern(64, 6), 0, 40, 0, 2_240_000, pattern(64, 16), 0, b"")
+CLAIM = SessionClaim(pattern(64, 6), 0, 40, 0, 2_240_000, pattern(64, 16))
 CLAIMS = (
     ("plain", CLAIM),
     ("statuses alone", SessionClaim(
-        pattern(64, 6), 40, 40, 2_240_000, 2_240_000, pattern(64, 16), 900,
-        statuses_bytes((DrawStatus.FIRST, DrawStatus.FIRST, DrawStatus.SECOND)),
+        pattern(64, 6), 40, 40, 2_240_000, 2_240_000, pattern(64, 16),
+        (ToldStatuses(
+            900, statuses_bytes((DrawStatus.FIRST, DrawStatus.FIRST, DrawStatus.SECOND))
+        ),),
     )),
     ("widest", SessionClaim(
-        pattern(64, 21), 1, WORD, 1, LONG, pattern(64, 22), WORD, b"\xff" * 4,
+        pattern(64, 21), 1, WORD, 1, LONG, pattern(64, 22),
+        tuple(ToldStatuses(WORD - 9 + at, b"\xff" * 4) for at in range(10)),
     )),
 )  # fmt: skip
-ONE_UNIT = SessionClaim(pattern(64, 7), 0, 9, LONG - 1, LONG, bytes(64), 0, b"")
+ONE_UNIT = SessionClaim(pattern(64, 7), 0, 9, LONG - 1, LONG, bytes(64))
 REPORT = ReplayReport(pattern(64, 1), party(1), RECORD.digest, pattern(64, 23))
 OFFERS = (
     ("plain", MarketOffer(200_000, 800_000, 60_000, 60_000, 5_600_000, 12, 276, (

@@ -59,8 +59,7 @@ const CLAIM: Fields = &[
     ("paid_from", Number),
     ("paid_to", Number),
     ("acks", Bytes),
-    ("about", Number),
-    ("statuses", Bytes),
+    ("told", List(&Record(&[("slot", Number), ("statuses", Bytes)]))),
 ];
 const REPORT: Fields =
     &[("version", Number), ("genesis_hash", Bytes), ("verifier", Bytes), ("record", Bytes), ("trace", Bytes)];
