@@ -169,7 +169,7 @@ def test_each_attack_on_the_market_has_a_row(attack: str) -> None:
     assert named(row) or row.endswith("| – |")
 
 
-@pytest.mark.parametrize("page", (THREATS, FAULTS), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [THREATS, FAULTS], ids=lambda page: page.stem)
 def test_every_threat_has_a_test_or_says_that_none_shows_it(page: Path) -> None:
     rows = [line for line in page.read_text().splitlines() if line.startswith("| ")]
     for row in rows:
