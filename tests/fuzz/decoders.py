@@ -62,6 +62,7 @@ from esper.node.workers.farm import found_record, link_messages, work_records, w
 from esper.node.workers.farm.driver import begin_records
 from esper.p2p.faults import Fault
 from esper.p2p.limits import NetworkLimits
+from esper.p2p.market import messages as market
 from esper.p2p.peers import address_files, checked_file, peer_address
 from esper.p2p.peers.book import seeds
 from esper.p2p.peers.peer_address import ID_PREFIX
@@ -379,6 +380,12 @@ def message_again(data: bytes) -> bytes:
     return data if message is None else bytes((message.TYPE,)) + messages.encode_message(message)
 
 
+def market_message_again(data: bytes) -> bytes:
+    """A message of the market behind its type, read and written."""
+    message = market.market_message_of(int.from_bytes(data[:1], "big"), data[1:])
+    return bytes((message.TYPE,)) + market.encode_market_message(message)
+
+
 def vector_of(record: str) -> bytes:
     """The first golden vector of a message."""
     path = Path(__file__).parents[1] / "vectors" / "network.json"
@@ -573,6 +580,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("p2p.peers.book.seeds.read_seeds", f("seeds", lambda d: seeds.read_seeds(d / "seeds")), (seeds.SeedError,), seed.encode()),
         Decoder("p2p.peers.checked_file.read_file", f("kept", lambda d: checked_file.read_file(d / "kept", address_files.ANCHOR_LIST)), (), kept_file(address_files.ANCHOR_LIST, anchors)),
         Decoder("p2p.transport.yamux.read_head", lambda b: read_head(b.ljust(12, b"\0")), (), frame_head(0, 1, 1, 3)),
+        Decoder("p2p.market.messages.market_message_of", market_message_again, (Fault,), b"\3" + market.encode_market_message(market.Tokens(1, (5, 6))), lambda v: v),
         Decoder("p2p.wire.messages.decode_message", message_again, (Fault,), b"\0" + vector_of("Hello"), lambda v: v),
         Decoder("p2p.wire.framing.feed", framed, (Fault,), b"\x0e" + frame_bytes(Prefer(1)) * 2),
         Decoder("model.package.manifest.decode_manifest", manifest.decode_manifest, model_error, package_manifest().to_bytes(), manifest.Manifest.to_bytes),

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 THREATS = ROOT / "docs" / "threats.md"
-PAGES = [*sorted((ROOT / "docs").glob("attack-reading*.md")), THREATS]
+FAULTS = ROOT / "docs" / "faults.md"
+PAGES = [*sorted((ROOT / "docs").glob("attack-reading*.md")), THREATS, FAULTS]
 DAO_PAGE = ROOT / "docs" / "attack-reading-dao.md"
 NAMED = re.compile(r"`(\w+):(test_\w+)`")
 """Words of a file's name, and a test in it."""
@@ -82,6 +83,42 @@ FACES = (
 )
 """How the row of each attack on receipts, gateway, events and pages begins."""
 
+MARKET = (
+    "a smaller model, a cached or stale answer",
+    "one claim in many Beats, many claims in one, statuses twice",
+    "a root made after the draw; a reply left out",
+    "dilution by sessions with oneself",
+    "old acknowledgements, those of another network",
+    "two answers to one turn",
+    "price raised under a session",
+    "a prompt guessed from its root",
+    "data withheld from verifiers",
+    "silent verifiers of the payer",
+    "reports invented, copied or lazy",
+    "verifiers that collude",
+    "verifiers dead, the roster empty, draws voided on purpose",
+    "cheap claims that burden verifiers",
+    "load that is said and not done",
+    "one machine as ten identities",
+    "a swarm without bonds, spam of state",
+    "one owner's roster that makes a claim read without end",
+    "a reply taken and gone, places filled, an acknowledgement withheld",
+    "more claimed than the session holds, or after its end",
+    "money taken before a fault is shown, then leaving",
+    "slashing oneself, stolen evidence, spam of accusations",
+    "the place of audits kept full",
+    "a provider that rates itself",
+    "escrow that is stuck; a payer that closes early",
+    "a model that is retired in a session",
+    "washing, ratings that are bought",
+    "a beacon or a drawn height ground by a miner",
+    "a reorganisation over a drawn height, a draw, a Settle",
+    "bodies and Beats filled",
+    "hostile bytes in any record",
+    "frames without end, slow readers",
+)
+"""How the row of each attack on the instant market begins."""
+
 
 @cache
 def names_by_file() -> dict[str, list[set[str]]]:
@@ -126,8 +163,15 @@ def test_each_attack_on_the_faces_has_a_test(attack: str) -> None:
     assert named(row)
 
 
-def test_every_threat_has_a_test_or_says_that_none_shows_it() -> None:
-    rows = [line for line in THREATS.read_text().splitlines() if line.startswith("| ")]
+@pytest.mark.parametrize("attack", MARKET)
+def test_each_attack_on_the_market_has_a_row(attack: str) -> None:
+    [row] = rows_of(FAULTS, attack)
+    assert named(row) or row.endswith("| – |")
+
+
+@pytest.mark.parametrize("page", [THREATS, FAULTS], ids=lambda page: page.stem)
+def test_every_threat_has_a_test_or_says_that_none_shows_it(page: Path) -> None:
+    rows = [line for line in page.read_text().splitlines() if line.startswith("| ")]
     for row in rows:
         if "| test |" not in row:
             assert named(row) or RUST_FILE.search(row) or row.endswith("| – |"), row
