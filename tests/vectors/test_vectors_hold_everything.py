@@ -88,15 +88,25 @@ TAGS_WITHOUT = {
 }
 
 STORED = "in one node's index, such as the chain's context: no other reads it"
-RECORDS_WITHOUT = dict.fromkeys(
-    (
-        *("_Stored", "_Models", "_Pair", "Anchor", "ParentWork", "RoundOutcome", "SetOutcome"),
-        *("SettledBond", "TakenPenalty", "TierRegistry"),
-    ),
-    STORED,
-) | dict.fromkeys(
-    ("Asked", "KnownBlock", "KnownNetwork", "_Networks"),
-    "what one process tells its second verifier: nobody else reads it",
+RECORDS_WITHOUT = (
+    dict.fromkeys(
+        (
+            *("_Stored", "_Models", "_Pair", "Anchor", "ParentWork", "RoundOutcome", "SetOutcome"),
+            *("SettledBond", "TakenPenalty", "TierRegistry"),
+        ),
+        STORED,
+    )
+    | dict.fromkeys(
+        ("Asked", "KnownBlock", "KnownNetwork", "_Networks"),
+        "what one process tells its second verifier: nobody else reads it",
+    )
+    | dict.fromkeys(
+        (
+            *("BeaconPage", "FreePlace", "MarketClock", "MarketModel", "ProviderRecord"),
+            *("ProviderTotals", "RosterSize", "SentBeat", "SessionRecord", "StoredPlace"),
+        ),
+        "the market's state: no network takes it yet, and its form may change until one does",
+    )
 )
 
 

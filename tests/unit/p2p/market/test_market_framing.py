@@ -4,9 +4,15 @@ import pytest
 
 from esper.p2p.faults import Fault
 from esper.p2p.market.framing import MarketFrameReader, market_frame_bytes
-from esper.p2p.market.messages import MARKET_FRAME_BYTES, Refuse, Tokens, market_message_of
+from esper.p2p.market.messages import (
+    MARKET_FRAME_BYTES,
+    MarketMessage,
+    Refuse,
+    Tokens,
+    market_message_of,
+)
 
-MESSAGES = [Tokens(1, (5, 6)), Refuse(2, 3)]
+MESSAGES: list[MarketMessage] = [Tokens(1, (5, 6)), Refuse(2, 3)]
 SENT = b"".join(map(market_frame_bytes, MESSAGES))
 
 

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from esper.market.draws import VERIFIERS
+from esper.primitives.codec import encode
 from esper.primitives.errors.block_errors import RejectedTransactionViolation
 from esper.primitives.ids import ModelId, Txid
 from esper.primitives.units import MAX_AMOUNT
 from esper.vm.market.market_session import MarketSession
 from esper.vm.market.provide import NO_OFFER, Provide
-from esper.vm.market.records.provider import ProviderState
+from esper.vm.market.records.paths import provider_path
+from esper.vm.market.records.provider import PROVIDER_RECORD, ProviderState
+from esper.vm.market.records.session import MAX_PLACES
 from esper.vm.payload import Payload
 from tests.support.market_chain import (
     DEPOSIT,
@@ -262,3 +265,16 @@ def test_a_provider_that_leaves_waits_and_comes_again() -> None:
     world.send(FIRST, offering(owner=FIRST))
     assert world.provider(FIRST).beats == ()
     assert world.provider(SECOND).beats != ()
+
+
+@pytest.mark.usefixtures("taken")
+def test_a_provider_has_so_many_places() -> None:
+    world, _ = begun()
+    path = provider_path(address(PROVIDER))
+    for places, taken in ((MAX_PLACES - 1, True), (MAX_PLACES, False)):
+        full = replace(world.provider(), open=places)
+        world.state = world.state.with_record(path, encode(PROVIDER_RECORD, full))
+        if taken:
+            world.send(PAYER, opening())
+        else:
+            refused(world, PAYER, opening(), "SessionLimitViolation")

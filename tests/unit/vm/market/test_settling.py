@@ -11,10 +11,12 @@ import pytest
 from esper.market.draws import picked
 from esper.market.records.request import request_digest
 from esper.market.records.statuses import DrawStatus as S
+from esper.primitives.codec import encode
 from esper.primitives.errors.block_errors import RejectedTransactionViolation
 from esper.vm.market.market_session import MarketSession
 from esper.vm.market.provide import Provide
-from esper.vm.market.records.provider import ProviderState
+from esper.vm.market.records.paths import provider_path
+from esper.vm.market.records.provider import PROVIDER_RECORD, ProviderState
 from esper.vm.market.records.session import PRIVATE
 from esper.vm.market.settle import Settle
 from esper.vm.payload import Payload
@@ -37,6 +39,7 @@ from tests.support.market_chain import (
     beacon_of,
     begun,
     market_taken,
+    offering,
     ready,
 )
 from tests.support.vm_world import COIN, MODEL, address, make
@@ -375,3 +378,27 @@ def test_everything_comes_back_in_the_end() -> None:
         world.send(key, Provide.leaving())
     assert world.account(OWNER).balance - before == COIN + RULES.deposit
     assert world.records.find_model(MODEL.model_id) is None
+
+
+def test_who_was_expelled_does_nothing_any_more() -> None:
+    found = ready()
+    world = found.world
+    out = replace(world.provider(), state=ProviderState.EXPELLED, left=world.slot)
+    path = provider_path(address(PROVIDER))
+    world.state = world.state.with_record(path, encode(PROVIDER_RECORD, out))
+    refused(world, PROVIDER, found.settle(), "ProviderOffViolation", "settles nothing")
+    world.to_window(7)
+    beat = world.beat(PROVIDER, 7).payload
+    refused(world, PROVIDER, beat, "ProviderOffViolation", "sends no Beats")
+    before = world.account(PAYER).balance
+    world.send(OTHER, MarketSession.closing(found.replies.session))
+    assert world.account(PAYER).balance - before == DEPOSIT - OFFER.entry
+
+
+def test_the_first_beat_opens_nothing() -> None:
+    world, _ = begun()
+    world.send(OTHER, offering(bond=0, owner=OTHER))
+    world.to_window(3)
+    spare = world.beat(FIRST, 3).payload
+    refused(world, OTHER, spare, "BeatOpeningViolation", "no Beat before")
+    world.send(OTHER, world.beat(OTHER, 3).payload)
