@@ -27,6 +27,7 @@ from esper.dao.benchmarks.report import ReportBody
 from esper.dao.evidence import Evidence
 from esper.dao.hidden.openings import HiddenProof
 from esper.dao.ready import ReadyBody, audit_binding, rehearsal_seed
+from esper.market.records.double import TwoRecords
 from esper.primitives.errors.audit_errors import (
     AuditGroupViolation,
     AuditLimitViolation,
@@ -109,6 +110,9 @@ def check_prove_groups(
             check_opening_groups(transaction, body, groups, records, context, verifier)
         case Evidence():
             check_evidence_groups(transaction, body, groups, context, verifier)
+        case TwoRecords():
+            # Signatures show it, and no model is run.
+            check_kinds(groups, ())
         case ReadyBody():
             check_kinds(groups, (AUDIT,))
             check_ready(transaction, groups[AUDIT], records, context, verifier)

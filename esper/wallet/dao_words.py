@@ -10,6 +10,7 @@ from esper.dao.hidden.hidden_set import SetBody, WithdrawBody
 from esper.dao.hidden.openings import HiddenProof
 from esper.dao.settings import SETTINGS
 from esper.dao.steps import MAX_EXTENSIONS
+from esper.market.records.double import TwoRecords
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
 from esper.primitives.params import GovernanceParameters
 from esper.primitives.units import FIXED_POINT_ONE
@@ -98,6 +99,17 @@ def prove_lines(prove: Prove) -> Lines:
             ("effect", "takes the penalty from its named rewards, its stake, its unbondings"),
             ("brings", "half of what is taken; the rest is nobody's"),
             proof,
+        ]
+    if isinstance(body, TwoRecords):
+        return [
+            (
+                "accuse",
+                f"provider {body.first.provider.hex()} of two answers to turn {body.first.turn}",
+            ),
+            ("of session", body.first.session.hex()),
+            ("record", prove.target.hex()),
+            ("effect", "expels the provider; its bond goes"),
+            ("brings", "half of the bond; the rest is nobody's"),
         ]
     return [
         ("ready", f"for the model of proposal {prove.target.hex()}"),

@@ -42,7 +42,7 @@ from esper.gateway.requests.reading import read_request
 from esper.gateway.service.desks.ollama_models import read_name
 from esper.gateway.service.desks.receipts import read_price
 from esper.market import load as market_load
-from esper.market.records import claim, offer, opening, statuses, windows
+from esper.market.records import claim, double, offer, opening, statuses, windows
 from esper.market.records import record as market_record
 from esper.market.records import report as replay_report
 from esper.market.records import request as market_request
@@ -480,6 +480,7 @@ def table() -> tuple[Decoder, ...]:
                 "dao.entry_records.TIER": encode(TIER, genesis_registry(PARAMS).tiers[0]),
                 "market.load.LOAD_OPENING": market_vector("load_openings"),
                 "market.records.claim.SESSION_CLAIM": market_vector("claims"),
+                "market.records.double.TWO_RECORDS": market_vector("doubles"),
                 "market.records.offer.MARKET_OFFER": market_vector("offers"),
                 "market.records.opening.DRAW_OPENING": market_vector("openings"),
                 "market.records.opening.SHOWN_CLAIM": market_vector("shown_claims"),
@@ -507,6 +508,7 @@ def table() -> tuple[Decoder, ...]:
         Decoder("dao.hidden.openings.read_hidden_proof", openings.read_hidden_proof, (CodecError,), hidden_vector("proofs"), openings.hidden_proof_bytes),
         Decoder("market.load.read_load", market_load.read_load, (CodecError,), market_vector("load_openings"), partial(encode, market_load.LOAD_OPENING)),
         Decoder("market.records.claim.decode_claim", claim.decode_claim, (CodecError,), market_vector("claims"), claim.SessionClaim.to_bytes),
+        Decoder("market.records.double.read_two_records", double.read_two_records, (CodecError,), market_vector("doubles"), double.two_records_bytes),
         Decoder("market.records.offer.decode_offer", offer.decode_offer, (CodecError,), market_vector("offers"), partial(encode, offer.MARKET_OFFER)),
         Decoder("market.records.opening.decode_opening", opening.decode_opening, (CodecError,), market_vector("openings"), partial(encode, opening.DRAW_OPENING)),
         Decoder("market.records.opening.decode_shown_claim", opening.decode_shown_claim, (CodecError,), market_vector("shown_claims"), partial(encode, opening.SHOWN_CLAIM)),

@@ -309,3 +309,19 @@ class OpeningCountViolation(MarketViolation):
     got: int
     expected: int
     template: ClassVar[str] = "{got} openings of draws, must be {expected}"
+
+
+@dataclass(eq=False)
+class NotAFaultViolation(MarketViolation):
+    """What is shown against a provider contradicts nothing that it signed."""
+
+    reason: str
+    template: ClassVar[str] = "no fault: {reason}"
+
+
+@dataclass(eq=False)
+class FaultTwiceViolation(MarketViolation):
+    """A fault of a provider that was expelled."""
+
+    provider: bytes
+    template: ClassVar[str] = "{provider} was expelled already"

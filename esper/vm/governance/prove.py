@@ -11,6 +11,7 @@ from esper.dao.benchmarks.item_proof import ITEM_SUBJECT, ItemProof, read_item_p
 from esper.dao.evidence import EVIDENCE_SUBJECT, Evidence, read_evidence
 from esper.dao.hidden.openings import OPENING_SUBJECT, HiddenProof, read_hidden_proof
 from esper.dao.ready import MAX_READY_BODY, READY_SUBJECT, ReadyBody, read_ready
+from esper.market.records.double import DOUBLE_SUBJECT, TwoRecords, read_two_records
 from esper.primitives.codec import CodecError, FixedBytes, Unsigned, VarBytes
 from esper.primitives.errors.dao_errors import DaoEncodingViolation
 from esper.primitives.hashing import HASH_BYTES
@@ -23,9 +24,10 @@ from esper.vm.governance.proving.items import apply_item, check_item
 from esper.vm.governance.proving.openings import check_openings, note_openings
 from esper.vm.governance.proving.readiness import check_readiness, note_ready
 from esper.vm.ledger import Ledger
+from esper.vm.market.expelling import check_two_records, expel
 from esper.vm.payload import Inclusion, Payload, Schema
 
-Shown = ReadyBody | ItemProof | HiddenProof | Evidence
+Shown = ReadyBody | ItemProof | HiddenProof | Evidence | TwoRecords
 """What is shown, by subject."""
 
 
@@ -34,13 +36,15 @@ class Prove(Payload):
     """The payload of a proof."""
 
     subject: int
-    """READY_SUBJECT, ITEM_SUBJECT, OPENING_SUBJECT or EVIDENCE_SUBJECT."""
+    """READY_SUBJECT, ITEM_SUBJECT, OPENING_SUBJECT, EVIDENCE_SUBJECT or DOUBLE_SUBJECT."""
     target: Txid
-    """64 bytes: txid of the proposal, of the report or of the set, or the receipt's digest."""
+    """64 bytes: txid of the proposal, of the report or of the set, or a digest: the receipt's, or
+    that of the first of two records."""
     room: int
     """Bytes that its groups may take in the block; paid for as the transaction's own."""
     body: bytes
-    """What is shown: a rehearsed ticket, an item of a report, openings of a set, or evidence."""
+    """What is shown: a rehearsed ticket, an item of a report, openings of a set, evidence, or two
+    records of one turn."""
 
     KIND: ClassVar[int] = 11
     NAME: ClassVar[str] = "prove"
@@ -68,9 +72,11 @@ class Prove(Payload):
                 return read_hidden_proof(self.body)
             if self.subject == EVIDENCE_SUBJECT:
                 return read_evidence(self.body)
+            if self.subject == DOUBLE_SUBJECT:
+                return read_two_records(self.body)
         except CodecError as error:
             raise DaoEncodingViolation(str(error)) from error
-        raise DaoEncodingViolation(f"subject {self.subject} of a proof, must be 1 to 4")
+        raise DaoEncodingViolation(f"subject {self.subject} of a proof, must be 1 to 4 or 6")
 
     def check_isolated(self) -> None:
         """Raises DaoEncodingViolation."""
@@ -89,6 +95,8 @@ class Prove(Payload):
                 check_openings(sender, self.target, opened, DaoLedger(ledger), rules)
             case Evidence() as evidence:
                 check_evidence(self.target, evidence, ledger, context)
+            case TwoRecords() as shown:
+                check_two_records(self.target, shown, ledger, context)
 
     def apply(
         self, sender: bytes, ledger: Ledger, context: ExecutionContext, inclusion: Inclusion
@@ -104,4 +112,6 @@ class Prove(Payload):
                 note_openings(self.target, opened, DaoLedger(ledger), context.genesis.governance)
             case Evidence() as evidence:
                 punish(sender, self.target, evidence, ledger, context, inclusion.txid)
+            case TwoRecords() as shown:
+                expel(sender, shown.first.provider, ledger, context, inclusion.txid)
         return NO_EFFECT

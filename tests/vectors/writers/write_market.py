@@ -27,6 +27,7 @@ from esper.market.records.acks import acks_root
 from esper.market.records.beat import BeatPath, beat_tree, claim_index
 from esper.market.records.claim import SESSION_CLAIM, SessionClaim, ToldStatuses
 from esper.market.records.digests import digest
+from esper.market.records.double import TWO_RECORDS, TwoRecords
 from esper.market.records.offer import MARKET_OFFER, MarketOffer, OfferAttribute, reply_cost
 from esper.market.records.opening import DRAW_OPENING, SHOWN_CLAIM, DrawOpening, ShownClaim
 from esper.market.records.record import MARKET_RECORD, Finish, MarketRecord
@@ -234,6 +235,16 @@ def openings() -> dict[str, Any]:
             ),
         ],
         "load_openings": [encoding(LOAD_OPENING, load, "plain")],
+        "doubles": [
+            encoding(
+                TWO_RECORDS,
+                TwoRecords(
+                    *(RECORD, pattern(3309, 1), replace(RECORD, answer_root=pattern(64, 29))),
+                    *(pattern(3309, 2), KEY.public),
+                ),
+                "plain",
+            )
+        ],
     }
 
 

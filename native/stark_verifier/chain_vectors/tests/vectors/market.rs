@@ -87,6 +87,13 @@ const OPENING: Fields = &[
 ];
 const LOAD_OPENING: Fields =
     &[("answer", ANSWER), ("siblings", List(&Bytes)), ("load_root", Bytes), ("path", BEAT_PATH)];
+const TWO_RECORDS: Fields = &[
+    ("first", Record(RECORD)),
+    ("first_signature", Bytes),
+    ("second", Record(RECORD)),
+    ("second_signature", Bytes),
+    ("key", Bytes),
+];
 const IDS: Form = List(&Number);
 const PROMPT_WINDOW: Fields = &[("salt", Bytes), ("index", Number), ("ids", IDS)];
 const ANSWER_WINDOW: Fields = &[("index", Number), ("ids", IDS)];
@@ -132,6 +139,7 @@ fn what_is_committed_to_and_shown() {
         ("shown_claims", SHOWN_CLAIM),
         ("openings", OPENING),
         ("load_openings", LOAD_OPENING),
+        ("doubles", TWO_RECORDS),
     ] {
         for vector in list(&vectors[name]) {
             checked(fields, vector);
